@@ -1,0 +1,62 @@
+"""What waits in a mailbox."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextvars import copy_context
+from typing import Any
+
+Work = Callable[..., Any]
+
+
+class Message:
+    """Queued work, and who waits for it.
+
+    Attributes:
+        work: The function to call, with ``args``.
+        future: Where the answer goes; None if nobody waits.
+        pure: Whether any thread may run it.
+        thread: The sender's thread if it waits there, else 0.
+        context: The sender's, for a coroutine that the work may become.
+    """
+
+    __slots__ = ("args", "context", "future", "pure", "thread", "work")
+
+    def __init__(self, work: Work, args: tuple[Any, ...], future: Future[Any] | None, pure: bool, thread: int) -> None:
+        self.work = work
+        self.args = args
+        self.future = future
+        self.pure = pure
+        self.thread = thread
+        self.context = copy_context()
+
+    def begin(self) -> bool:
+        """Return whether the work is still wanted; from now on it cannot be withdrawn."""
+        return self.future is None or self.future.set_running_or_notify_cancel()
+
+
+class Suspended:
+    """What work returns when a coroutine has to finish before the next message.
+
+    Args:
+        coroutine: Runs on the background loop.
+        finish: Called with the coroutine's task, on a worker, while the mailbox is still busy; returns the answer.
+    """
+
+    __slots__ = ("coroutine", "finish")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], finish: Callable[[asyncio.Task[Any]], Any]) -> None:
+        self.coroutine = coroutine
+        self.finish = finish
+
+
+def answer(future: Future[Any] | None, value: Any = None, *, error: BaseException | None = None) -> None:
+    """Give the sender its answer, if it waits for one."""
+    if future is None:
+        return
+    if error is None:
+        future.set_result(value)
+    else:
+        future.set_exception(error)

@@ -1,0 +1,82 @@
+"""Which session runs under which id.
+
+Rules:
+    1. An id is taken from the moment a start is admitted until the session has ended.
+    2. Admission is atomic and O(1): taken? then the limit, then the rate. An id that is taken uses up nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from ..core.errors import SessionAlreadyStarted, SessionLimitReached
+from ..core.limits import Rate, RateLimit
+from .session import Session
+
+
+class Registry:
+    """The sessions of one supervisor, by id.
+
+    Args:
+        max_sessions: How many may run at once (count).
+        rate: How fast new ones may start; None = no limit.
+    """
+
+    def __init__(self, max_sessions: int, rate: Rate | None) -> None:
+        self._sessions: dict[str, Session] = {}
+        self._lock = threading.Lock()
+        self.get = self._sessions.get
+        self.limit(max_sessions, rate)
+
+    def limit(self, max_sessions: int, rate: Rate | None) -> None:
+        """Replace the limits; the starts counted so far are forgotten."""
+        self.max_sessions = max_sessions
+        self.rate_limit = None if rate is None else RateLimit(rate)
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def all(self) -> list[Session]:
+        """Return all sessions."""
+        return list(self._sessions.values())
+
+    def admit(self, id: str, make: Callable[[], Session], now: float) -> Session:
+        """Put a new session under the id.
+
+        Raises:
+            SessionAlreadyStarted: The id is taken.
+            SessionLimitReached: There are too many.
+            RateLimitExceeded: They come too fast.
+        """
+        with self._lock:
+            if id in self._sessions:
+                raise SessionAlreadyStarted(id)
+            if len(self._sessions) >= self.max_sessions:
+                raise SessionLimitReached(self.max_sessions)
+            if self.rate_limit is not None:
+                self.rate_limit.take(now)
+            session = make()
+            session.lock_until_born()
+            self._sessions[id] = session
+            return session
+
+    def remove(self, session: Session) -> bool:
+        """Free the session's id; returns whether it was there."""
+        with self._lock:
+            if self._sessions.get(session.id) is not session:
+                return False
+            del self._sessions[session.id]
+            return True
+
+    def rename(self, session: Session, new_id: str) -> None:
+        """Put the session under another id and free its old one.
+
+        Raises:
+            SessionAlreadyStarted: The new id is taken.
+        """
+        with self._lock:
+            if new_id in self._sessions:
+                raise SessionAlreadyStarted(new_id)
+            self._sessions[new_id] = self._sessions.pop(session.id)
+            session.id = new_id

@@ -1,0 +1,170 @@
+"""The supervisor: starts sessions, finds them, and sees them end.
+
+Rules:
+    1. Building one starts no thread. The first session with a TTL starts the background loop.
+    2. A start admits the session (atomic, O(1)), then runs ``init_state`` outside of every lock but the session's own
+       mailbox, so that a slow one blocks nobody else. Racing starts of one id: one wins, the others are told.
+    3. After a fork the child begins with no session: they live in the parent.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import threading
+import weakref
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Final
+
+from ..core.errors import RateLimitExceeded, SessionAlreadyStarted, SessionError, SessionNotFound
+from ..core.limits import Rate
+from . import telemetry
+from .background import Background
+from .clock import Clock
+from .expiry import Expiry
+from .mailbox import take_turn
+from .registry import Registry
+from .session import UNBORN, Session
+from .spec import ProcessSpec
+from .timers import Timers
+
+STOP_SECONDS: Final = 5.0
+
+
+class Supervisor:
+    """The sessions of this OS process.
+
+    Args:
+        clock: Where the time comes from.
+        max_sessions: How many may run at once (count).
+        rate: How fast new ones may start; None = no limit.
+        around_work: See ``Background``.
+        companion: See ``Background``.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        max_sessions: int,
+        rate: Rate | None,
+        around_work: Callable[[], None] | None = None,
+        companion: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        self.clock = clock
+        self._around_work = around_work
+        self._companion = companion
+        self._build(max_sessions, rate)
+        _supervisors.add(self)
+
+    def _build(self, max_sessions: int, rate: Rate | None) -> None:
+        self.registry = Registry(max_sessions, rate)
+        self.background = Background(self._around_work, self._companion)
+        self.timers = Timers(self.clock, self.background)
+        self.expiry = Expiry(self.clock, self.timers)
+        self.started_at = self.clock.monotonic()
+        self.ended_handled = 0
+        self._totals = threading.Lock()
+        self._epochs = itertools.count(secrets.randbits(52))
+
+    def begin_again(self) -> None:
+        """Start over with no session, as a forked child does."""
+        rate = self.registry.rate_limit
+        self._build(self.registry.max_sessions, None if rate is None else rate.rate)
+
+    def next_epoch(self) -> int:
+        """Return the name of a new life, below 2**53 so that a browser can hold it."""
+        return next(self._epochs)
+
+    # -- start ---------------------------------------------------------------------------------------------------
+
+    def start(
+        self, id: str, spec: ProcessSpec, args: Any, ttl: float | None, restored: Mapping[str, Any] | None = None
+    ) -> Session:
+        """Start a session and return it.
+
+        Args:
+            id: Its id.
+            spec: Its process class.
+            args: What ``init_state`` gets.
+            ttl: Idle time after which it expires (seconds), None = never.
+            restored: State from a snapshot, which goes over what ``init_state`` returns.
+
+        Raises:
+            SessionAlreadyStarted, SessionLimitReached, RateLimitExceeded: It was not admitted.
+            Exception: Whatever ``init_state`` raised; the id is free again.
+        """
+        try:
+            session = self._admit(id, lambda: Session(id, spec, args, ttl, self, restored))
+            session.first_life()
+        except SessionAlreadyStarted:
+            raise  # nothing failed: somebody else was first
+        except Exception as error:
+            facts = {"session_id": id, "process": spec.process, "error": error}
+            telemetry.execute(telemetry.SESSION_START_ERROR, {"count": 1}, facts)
+            raise
+        telemetry.execute(telemetry.SESSION_START, {"count": 1}, session.metadata())
+        return session
+
+    def _admit(self, id: str, make: Callable[[], Session]) -> Session:
+        now = self.clock.monotonic()
+        try:
+            session = self.registry.admit(id, make, now)
+        except RateLimitExceeded as error:
+            telemetry.execute(telemetry.RATE_LIMIT_EXCEEDED, {"retry_after": error.retry_after}, {"session_id": id})
+            raise
+        if telemetry.RATE_LIMIT_CHECK in telemetry.attached and self.registry.rate_limit is not None:
+            recent = self.registry.rate_limit.recent(now)
+            telemetry.execute(telemetry.RATE_LIMIT_CHECK, {"count": recent}, {"session_id": id})
+        return session
+
+    # -- find ----------------------------------------------------------------------------------------------------
+
+    def find(self, id: str) -> Session:
+        """Return the session that runs under the id.
+
+        Raises:
+            SessionNotFound: None does.
+        """
+        session = self.registry.get(id)
+        if session is None or session.version == UNBORN:
+            raise SessionNotFound(id)
+        return session
+
+    # -- end -----------------------------------------------------------------------------------------------------
+
+    def forget(self, session: Session) -> None:
+        """Free what the supervisor holds of a session that has ended."""
+        self.registry.remove(session)
+        self.expiry.remove(session)
+        with self._totals:
+            self.ended_handled += session.handled
+
+    def rename(self, session: Session, new_id: str) -> None:
+        """Put the session under another id; called in its mailbox."""
+        self.registry.rename(session, new_id)
+
+    def stop(self) -> None:
+        """End every session, then the background; for tests and orderly exits."""
+        sessions = self.registry.all()
+        for session in sessions:
+            session.cancel_running()
+            session.post_always(session.spec.quiet_end, session.terminate, "shutdown")
+        for session in sessions:
+            try:
+                session.ask(True, STOP_SECONDS, take_turn)
+            except SessionError:  # it ends, and tells its receivers, when its handler returns
+                self.registry.remove(session)
+        self.background.stop()
+
+
+_supervisors: weakref.WeakSet[Supervisor] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for supervisor in list(_supervisors):
+        supervisor.begin_again()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,71 @@
+"""How a session travels to an earlier state: work for its mailbox.
+
+Rules:
+    1. Travelling commits the earlier state as a new version, and is noted in the history.
+    2. What is not kept any more cannot be travelled to; a session without a history can travel nowhere.
+"""
+
+from __future__ import annotations
+
+from ..core.errors import VersionNotFound
+from ..core.history import History, HistoryEntry
+from ..core.state import differences
+from .store import Store
+
+
+def entries(store: Store) -> list[HistoryEntry]:
+    """Return what was applied in this life, oldest first."""
+    store.enter()
+    return [] if store.history is None else store.history.entries()
+
+
+def travel_to(store: Store, version: int) -> int:
+    """Make the state what it was at a version of this life; returns the new version.
+
+    Raises:
+        VersionNotFound: It is not kept.
+        TypeError: It is no int.
+    """
+    store.enter()
+    if not isinstance(version, int):
+        raise TypeError(f"the version to travel to is {version!r}: it must be an int, such as the .version of an entry")
+    if store.history is None or not store.history.oldest <= version <= store.version:
+        raise _not_found(store, version)
+    return _show(store, store.history, version, "travel")
+
+
+def undo(store: Store) -> int:
+    """Take back the last change; returns the new version.
+
+    Raises:
+        VersionNotFound: Nothing is kept that could be undone.
+    """
+    store.enter()
+    if store.history is None or (target := store.history.undone()) is None:
+        raise _not_found(store, "undo")
+    return _show(store, store.history, target, "undo")
+
+
+def redo(store: Store) -> int:
+    """Take back the last undo; returns the new version.
+
+    Raises:
+        VersionNotFound: The last change was no undo.
+    """
+    store.enter()
+    if store.history is None or (target := store.history.redone()) is None:
+        raise _not_found(store, "redo")
+    return _show(store, store.history, target, "redo")
+
+
+def _show(store: Store, history: History, version: int, origin: str) -> int:
+    state, shows = history.state_at(version), history.shown_at(version)
+    changed = differences(store.state, state)
+    store.commit(state, changed)
+    store.remember(None, origin, changed, shows)
+    return store.version
+
+
+def _not_found(store: Store, wanted: int | str) -> VersionNotFound:
+    oldest = store.version if store.history is None else store.history.oldest
+    return VersionNotFound(store.id, wanted, oldest, store.version)
