@@ -1,0 +1,1 @@
+"""Telemetry for those who listen elsewhere: the log, Django's signals."""

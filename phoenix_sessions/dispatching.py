@@ -1,0 +1,156 @@
+"""The verbs that dispatch actions.
+
+Rules:
+    1. ``dispatch`` returns when the action was applied, ``dispatch_nowait`` at once.
+    2. ``dispatch_async`` starts effects: work beside the session, which dispatches what comes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextvars import copy_context
+from typing import Any
+
+from .core.action import NO_META, Action, check_action, check_routing
+from .core.mounts import EffectStep, Route
+from .effect_handle import EffectHandle
+from .handle import Handle
+from .runtime.session import Session
+from .waiting import refuse_on_event_loop
+
+
+class Dispatching(Handle):
+    """The part of ``SessionRef`` that dispatches."""
+
+    __slots__ = ()
+
+    def dispatch_nowait(
+        self,
+        type: str,
+        payload: Any = None,
+        *,
+        reducers: Iterable[str] | None = None,
+        reducer_prefix: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Post an action and go on; a reducer's failure goes to the log and to telemetry.
+
+        Raises:
+            InvalidAction, SessionNotFound, MailboxFull: The action was not taken.
+        """
+        session = self._session()
+        action, route = _routed(session, type, payload, reducers, reducer_prefix, meta)
+        session.post(True, session.apply_unasked, action, route)
+
+    def dispatch(
+        self,
+        type: str,
+        payload: Any = None,
+        *,
+        reducers: Iterable[str] | None = None,
+        reducer_prefix: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Apply an action and return the session's version after it.
+
+        Args:
+            type: "prefix.local" or a bare type, which goes to every mount.
+            payload: What it happened with; reducers treat it as read-only.
+            reducers: Names of mounts that alone get it, with the type as it is.
+            reducer_prefix: Only mounts with this prefix get it.
+            meta: Facts about the action.
+
+        Raises:
+            ReducerError: A reducer raised; nothing was changed.
+            InvalidAction, SessionNotFound, SessionStopped, MailboxFull, ReentrantCall: It was not applied.
+        """
+        refuse_on_event_loop("dispatch")
+        session = self._session()
+        action, route = _routed(session, type, payload, reducers, reducer_prefix, meta)
+        version: int = session.ask(True, None, session.apply, action, route)
+        return version
+
+    async def adispatch(
+        self,
+        type: str,
+        payload: Any = None,
+        *,
+        reducers: Iterable[str] | None = None,
+        reducer_prefix: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> int:
+        """Async twin of ``dispatch``."""
+        session = self._session()
+        action, route = _routed(session, type, payload, reducers, reducer_prefix, meta)
+        version: int = await session.aask(True, None, session.apply, action, route)
+        return version
+
+    def dispatch_async(
+        self,
+        type: str,
+        payload: Any = None,
+        *,
+        reducers: Iterable[str] | None = None,
+        reducer_prefix: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> EffectHandle:
+        """Start what the matching reducers do for an action: their ``@effect`` method, or ``handle_async``.
+
+        Args:
+            type: As for ``dispatch``.
+            payload: As for ``dispatch``.
+            reducers: As for ``dispatch``.
+            reducer_prefix: As for ``dispatch``.
+            meta: As for ``dispatch``. Any later action whose meta has the same "cancel_ref" cancels the effects.
+
+        Raises:
+            InvalidAction, SessionNotFound, SessionStopped, MailboxFull, ReentrantCall: Nothing was started.
+        """
+        refuse_on_event_loop("dispatch_async")
+        session = self._session()
+        action, steps = _steps(session, type, payload, reducers, reducer_prefix, meta)
+        return EffectHandle(session.ask(True, None, session.start_effects, action, steps, copy_context()))
+
+    async def adispatch_async(
+        self,
+        type: str,
+        payload: Any = None,
+        *,
+        reducers: Iterable[str] | None = None,
+        reducer_prefix: str | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> EffectHandle:
+        """Async twin of ``dispatch_async``; returns when the effects are started, await the handle for their end."""
+        session = self._session()
+        action, steps = _steps(session, type, payload, reducers, reducer_prefix, meta)
+        return EffectHandle(await session.aask(True, None, session.start_effects, action, steps, copy_context()))
+
+
+def _routed(
+    session: Session,
+    type: str,
+    payload: Any,
+    reducers: Iterable[str] | None,
+    prefix: str | None,
+    meta: Mapping[str, Any] | None,
+) -> tuple[Action, Route]:
+    check_action(type, meta)
+    action = Action(type, payload, NO_META if meta is None else meta)
+    if reducers is None and prefix is None:
+        return action, session.spec.mounts.route(type)
+    check_routing(type, reducers, prefix)
+    return action, session.spec.mounts.route_to(type, reducers, prefix)
+
+
+def _steps(
+    session: Session,
+    type: str,
+    payload: Any,
+    reducers: Iterable[str] | None,
+    prefix: str | None,
+    meta: Mapping[str, Any] | None,
+) -> tuple[Action, tuple[EffectStep, ...]]:
+    check_action(type, meta)
+    check_routing(type, reducers, prefix)
+    action = Action(type, payload, NO_META if meta is None else meta)
+    return action, session.spec.mounts.effects(type, reducers, prefix)

@@ -1,0 +1,88 @@
+"""Which session a visitor has: an id in the visitor's Django session, never one that the client names.
+
+Rules:
+    1. The id is minted when first needed: a request that never asks for it sets no cookie.
+    2. At login the id is replaced and the running session moves along, so that an id planted before login is dead.
+    3. When the Django session is flushed (logout, or login as somebody else), the session ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import weakref
+from typing import Any, Final
+
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
+
+from .core.errors import CallTimeout, SessionNotFound
+from .manager import sessions
+
+KEY: Final = "_phoenix_session_id"
+LOGOUT: Final = "logout"
+
+
+def mint_id() -> str:
+    """Return a new id: 32 URL-safe characters, 192 bits."""
+    return secrets.token_urlsafe(24)
+
+
+def get_id(session: SessionBase) -> str:
+    """Return the visitor's session id, minting one if there is none."""
+    id = session.get(KEY)
+    if id is None:
+        id = session[KEY] = mint_id()
+    return str(id)
+
+
+async def aget_id(session: SessionBase) -> str:
+    """Async twin of ``get_id``."""
+    id = await session.aget(KEY)
+    if id is None:
+        id = mint_id()
+        await session.aset(KEY, id)
+    return str(id)
+
+
+def rotate_id(request: HttpRequest) -> None:
+    """Give the visitor another id, and move the running session to it."""
+    old = request.session.get(KEY)
+    if old is None:
+        return
+    new = request.session[KEY] = mint_id()
+    with contextlib.suppress(SessionNotFound):  # none was running: nothing moves
+        sessions.move(old, new)
+
+
+class EndingFlush:
+    """Replaces ``flush`` of one request's Django session: flushes it and ends the session process."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: SessionBase) -> None:
+        self._session = weakref.ref(session)
+
+    def __call__(self) -> None:
+        """Flush, then end what ran under the id."""
+        session: Any = self._session()
+        id = session.get(KEY)
+        session.__class__.flush(session)
+        if id is not None:
+            with contextlib.suppress(SessionNotFound, CallTimeout):  # it does not run, or ends in a moment
+                sessions.terminate(id, LOGOUT)
+
+
+class AsyncEndingFlush(EndingFlush):
+    """Replaces ``aflush`` likewise."""
+
+    __slots__ = ()
+
+    async def __call__(self) -> None:  # type: ignore[override]
+        """Flush, then end what ran under the id."""
+        session: Any = self._session()
+        id = await session.aget(KEY)
+        await session.__class__.aflush(session)
+        if id is not None:
+            with contextlib.suppress(SessionNotFound, CallTimeout):
+                await sessions.aterminate(id, LOGOUT)

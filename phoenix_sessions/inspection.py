@@ -1,0 +1,125 @@
+"""How another process asks this one for its figures: a private Unix socket per serving process.
+
+Rules:
+    1. The socket is mode 0600 in a directory of mode 0700 that belongs to the user; its name carries the process id and
+       a key derived from SECRET_KEY, so that sites do not mix.
+    2. The background loop opens it, so only a process that has sessions (or had some) answers.
+    3. A client gets one JSON object and the connection is closed. A socket whose process is gone is removed, by the
+       next process that serves or asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import stat
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from django.conf import settings
+from django.utils.crypto import salted_hmac
+
+from .manager import sessions
+
+ANSWER_SECONDS: Final = 2.0
+TEMPORARY: Final = tempfile.gettempdir()
+"""Asked for at import: the first ``gettempdir`` of a process takes a lock, and a fork in that moment leaves it locked
+in the child for ever."""
+
+
+def directory() -> Path:
+    """Return this user's directory for the sockets, made if missing.
+
+    Raises:
+        PermissionError: It belongs to somebody else, or others may write to it.
+    """
+    base = os.environ.get("XDG_RUNTIME_DIR") or TEMPORARY
+    path = Path(base) / f"phoenix_sessions-{os.getuid()}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    facts = path.lstat()
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+        raise PermissionError(f"{path} must be a directory of mode 0700 that belongs to you")
+    return path
+
+
+def site_key() -> str:
+    """Return what the names of this site's sockets begin with."""
+    return str(
+        salted_hmac("phoenix_sessions.inspection", settings.SETTINGS_MODULE, algorithm="sha256").hexdigest()[:12]
+    )
+
+
+async def serve() -> None:
+    """Answer until the loop ends."""
+    if not hasattr(asyncio, "start_unix_server"):
+        return
+    own = directory() / f"{site_key()}-{os.getpid()}.sock"
+    for left in directory().glob(f"{site_key()}-*"):
+        if left.stem == own.stem or not _lives(left):
+            left.unlink(missing_ok=True)
+    unready = own.with_suffix(".new")  # found by nobody until it listens
+    with socket.socket(socket.AF_UNIX) as listener:  # ours to close, at whatever step this is cancelled
+        listener.bind(str(unready))
+        try:
+            unready.chmod(0o600)
+            listener.listen()
+            unready.rename(own)
+            async with await asyncio.start_unix_server(_answer, sock=listener) as server:
+                await server.serve_forever()
+        finally:
+            unready.unlink(missing_ok=True)
+            own.unlink(missing_ok=True)
+
+
+def _lives(path: Path) -> bool:
+    """Return whether the process that a socket is named after still runs."""
+    try:
+        os.kill(int(path.stem.rpartition("-")[2]), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        writer.write(msgspec.json.encode(await figures()))
+        with contextlib.suppress(ConnectionError):  # the asker has gone
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+async def figures() -> dict[str, Any]:
+    """Return this process's figures as plain data."""
+    stats, info = await sessions.asession_stats(), await sessions.asession_info()
+    return {"pid": os.getpid(), **asdict(stats), "by_process": info.by_process}
+
+
+def ask_all() -> list[dict[str, Any]]:
+    """Return the figures of every process of this site that answers."""
+    if not hasattr(socket, "AF_UNIX"):
+        return []
+    answers = (_ask(path) for path in sorted(directory().glob(f"{site_key()}-*.sock")))
+    return [answer for answer in answers if answer is not None]
+
+
+def _ask(path: Path) -> dict[str, Any] | None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(ANSWER_SECONDS)
+        try:
+            connection.connect(str(path))
+            chunks = iter(lambda: connection.recv(65536), b"")
+            answer: dict[str, Any] = msgspec.json.decode(b"".join(chunks))
+            return answer
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return None
+        except (OSError, msgspec.DecodeError):
+            return None

@@ -1,0 +1,98 @@
+"""The middleware: ``request.session_id`` and ``request.session_process``.
+
+Rules:
+    1. Both are lazy: a request that uses neither reads no session, starts nothing and sets no cookie.
+    2. In async views ``await request.asession_process()`` gives the handle, as ``request.auser`` gives the user; after
+       that ``request.session_process`` is there too, for templates.
+    3. A limit that is reached while starting becomes 503 with Retry-After.
+    4. It stands after SessionMiddleware, and serves sync and async stacks alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.functional import SimpleLazyObject
+
+from .core.errors import RateLimitExceeded, SessionLimitReached
+from .identity import AsyncEndingFlush, EndingFlush, aget_id, get_id
+from .manager import sessions
+from .ref import SessionRef
+
+RETRY_AFTER_LIMIT: Final = 30
+"""What a client is told to wait (seconds) when MAX_SESSIONS run; nobody knows when one will end."""
+
+
+class SessionProcessMiddleware:
+    """Put it into MIDDLEWARE after ``django.contrib.sessions.middleware.SessionMiddleware``."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.async_mode = iscoroutinefunction(get_response)
+        if self.async_mode:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        """Give the request its attributes and go on; in an async stack the answer is awaited by the server."""
+        attach(request)
+        response: HttpResponseBase | Awaitable[HttpResponseBase] = self.get_response(request)
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """Answer 503 when a session could not be started for a limit."""
+        match exception:
+            case RateLimitExceeded(retry_after=wait):
+                return unavailable(math.ceil(wait))
+            case SessionLimitReached():
+                return unavailable(RETRY_AFTER_LIMIT)
+        return None
+
+
+def attach(request: Any) -> None:
+    """Give the request its lazy ``session_id``, ``session_process`` and ``asession_process``.
+
+    Raises:
+        ImproperlyConfigured: SessionMiddleware has not run before.
+    """
+    session = getattr(request, "session", None)
+    if session is None:
+        raise ImproperlyConfigured(
+            "SessionProcessMiddleware needs request.session: put it after "
+            "'django.contrib.sessions.middleware.SessionMiddleware' in MIDDLEWARE"
+        )
+    if "flush" not in vars(session):
+        session.flush = EndingFlush(session)
+        session.aflush = AsyncEndingFlush(session)
+    request.session_id = SimpleLazyObject(lambda: get_id(request.session))
+    request.session_process = SimpleLazyObject(lambda: _process(request))
+    request.asession_process = lambda: _aprocess(request)
+
+
+def _process(request: HttpRequest) -> SessionRef:
+    id = get_id(request.session)
+    return sessions.get_or_start(id) if sessions.config.auto_start else sessions.ref(id)
+
+
+async def _aprocess(request: Any) -> SessionRef:
+    id = await aget_id(request.session)
+    ref = await sessions.aget_or_start(id) if sessions.config.auto_start else sessions.ref(id)
+    request.session_process = ref  # from here on templates have it without waiting
+    return ref
+
+
+def unavailable(retry_after: int) -> HttpResponse:
+    """Return the 503 that asks to come back in so many seconds."""
+    return HttpResponse(
+        "Too many sessions at the moment, please try again shortly.\n",
+        status=503,
+        content_type="text/plain; charset=utf-8",
+        headers={"Retry-After": str(retry_after)},
+    )

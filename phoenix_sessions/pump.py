@@ -1,0 +1,120 @@
+"""The pump: sends what a connection's outbox has, as fast as its client acknowledges.
+
+Rules:
+    1. A value whose event name is a method of the consumer goes there; the others go to the browser, one frame for all.
+    2. State goes before answers, so that a page has what its dispatch changed when the answer comes.
+    3. The end of the session closes the connection at once, whatever the client has acknowledged.
+    4. Only the pump sends frames, so their numbers are their order.
+    5. Close codes are 4000 and up: daphne's autobahn refuses to send 1008, 1009, 1011, 1012 and 1013.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from .frames import ServerFrame, encode
+from .identity import LOGOUT
+from .outbox import Outbox
+
+logger = logging.getLogger("phoenix_sessions")
+
+NO_SESSION: Final = 4401
+NOT_STARTED: Final = 4404
+TOO_SLOW: Final = 4408
+POLICY: Final = 4008
+TOO_LARGE: Final = 4009
+SERVER_ERROR: Final = 4011
+RECONNECT: Final = 4012
+TRY_LATER: Final = 4013
+
+
+class Pump:
+    """The sending side of one connection.
+
+    Args:
+        consumer: Has ``send(text_data=)``, ``close(code)``, and the methods that take values themselves.
+        outbox: What there is to send.
+        ack_timeout: How long (seconds) the client may leave a full outbox waiting.
+    """
+
+    def __init__(self, consumer: Any, outbox: Outbox, ack_timeout: float) -> None:
+        self._consumer = consumer
+        self._outbox = outbox
+        self._ack_timeout = ack_timeout
+        self._full_since: float | None = None
+
+    async def run(self) -> None:
+        """Send until the session or the connection is over."""
+        try:
+            await self._consumer.close(await self._send_until_over())
+        except Exception:
+            logger.exception("%s cannot push", type(self._consumer).__qualname__)
+            await self._consumer.close(SERVER_ERROR)
+
+    async def _send_until_over(self) -> int:
+        """Return the close code when there is nothing more to send."""
+        outbox = self._outbox
+        while await self._woken():
+            outbox.wake.clear()
+            while not outbox.full and await self._send_next():
+                pass
+            if outbox.over or outbox.moved_to is not None:
+                return close_code(outbox)
+        return TOO_SLOW
+
+    async def _woken(self) -> bool:
+        """Wait for something to do; returns False when the client has left the outbox full for too long."""
+        outbox, now = self._outbox, asyncio.get_running_loop().time
+        if not outbox.full:
+            self._full_since = None
+            await outbox.wake.wait()
+            return True
+        self._full_since = self._full_since or now()
+        try:
+            async with asyncio.timeout(self._full_since + self._ack_timeout - now()):
+                await outbox.wake.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _send_next(self) -> bool:
+        """Send one frame; returns False when there is none."""
+        frame = self._outbox.next_state()
+        if frame is not None:
+            values = await self._handle_own(frame.changes)
+            if values or frame.resume is not None:
+                frame.changes = values
+                await self._send(frame)
+            return True
+        reply = self._outbox.next_reply()
+        if reply is not None:
+            await self._send(reply)
+        return reply is not None
+
+    async def _handle_own(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Give values to the methods of their names; returns the ones that have none."""
+        rest = {}
+        for event, value in changes.items():
+            method = getattr(self._consumer, event, None)
+            if method is None:
+                rest[event] = value
+            else:
+                await method(value)
+        return rest
+
+    async def _send(self, frame: ServerFrame) -> None:
+        self._outbox.number(frame)
+        await self._consumer.send(text_data=encode(frame))
+
+
+def close_code(outbox: Outbox) -> int:
+    """Return the close code for how the subscription ended."""
+    if outbox.moved_to is not None:
+        return RECONNECT
+    if outbox.end is None:
+        return SERVER_ERROR
+    _, reason = outbox.end
+    return {LOGOUT: NO_SESSION, "shutdown": RECONNECT}.get(reason, NOT_STARTED)

@@ -1,0 +1,269 @@
+"""A handle on one session: what ``request.session_process`` and ``sessions.start_session`` give.
+
+Rules:
+    1. A ref is an id and the manager that knows it: cheap, hashable, never stale. What it names may have ended:
+       then every verb raises SessionNotFound.
+    2. A verb that can wait has an ``a…`` twin, and raises Django's SynchronousOnlyOperation on a thread with a running
+       event loop, on every backend. Inside a handler, reducer or receiver of the session it raises ReentrantCall.
+    3. ``dispatch_nowait``, ``cast``, ``touch``, ``unsubscribe``, ``state``, ``version``, ``epoch``, ``look`` and
+       ``facts`` never wait and are allowed everywhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from asyncio import CancelledError
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar, overload
+
+from .changes import Changes
+from .core.errors import MailboxFull
+from .core.selector import Selector, check_selector
+from .core.state import State
+from .core.subscriptions import Receiver, Subscriber
+from .dispatching import Dispatching
+from .process import Seconds, seconds
+from .retrying import aretry, retry
+from .runtime import handlers
+from .runtime.session import Session
+from .runtime.stats import SessionFacts, session_facts
+from .subscription import EventReceiver, FunctionReceiver, Subscription
+from .travelling import Travelling
+from .waiting import refuse_on_event_loop
+
+T = TypeVar("T")
+
+
+class Look(NamedTuple):
+    """What ``ref.look`` saw.
+
+    Attributes:
+        state: The state.
+        epoch: The life that it belongs to.
+        version: Its version; the state may be newer.
+    """
+
+    state: State
+    epoch: int
+    version: int
+
+
+class SessionRef(Dispatching, Travelling):
+    """A handle on the session of this id."""
+
+    __slots__ = ()
+
+    # -- what never waits ------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> State:
+        """The state as this worker last saw it, for templates and receivers."""
+        return self._session().state
+
+    @property
+    def version(self) -> int:
+        """The version as this worker last saw it: how many times the state has changed in this life."""
+        return self._session().version
+
+    @property
+    def epoch(self) -> int:
+        """The name of the session's current life."""
+        return self._session().epoch
+
+    def look(self) -> Look:
+        """Return state, epoch and version as this worker last saw them: to paint a page, and go on from there.
+
+        The state is never older than the version says, so whoever subscribes from there misses nothing.
+        """
+        session = self._session()
+        epoch, version = session.epoch, session.version
+        return Look(session.state, epoch, version)
+
+    @property
+    def facts(self) -> SessionFacts:
+        """What the session is and does, as this worker last saw it: subscribers, expiry, age and so on."""
+        return session_facts(self._session())
+
+    def cast(self, request: Any) -> None:
+        """Send a message that wants no answer to ``handle_cast``.
+
+        Raises:
+            CastFailed: Its handler refused or crashed, and the session was free to handle it at once. Otherwise nobody
+                waits for it and the failure goes to the log and to telemetry.
+            SessionNotFound, MailboxFull: It was not taken.
+        """
+        session = self._session()
+        session.post_or(session.spec.async_cast, handlers.cast, handlers.cast_unasked, session, request)
+
+    def touch(self) -> None:
+        """Put off the expiry, as every message does."""
+        session = self._session()
+        session.touched = session.supervisor.clock.monotonic()
+
+    # -- what can wait ---------------------------------------------------------------------------------------------
+
+    @overload
+    def get_state(self, selector: None = None) -> State: ...
+    @overload
+    def get_state(self, selector: Callable[[Any], T]) -> T: ...
+    @overload
+    def get_state(self, selector: str) -> Any: ...
+    def get_state(self, selector: Selector = None) -> Any:
+        """Return the state, or what the selector picks, after all that the caller sent before.
+
+        Raises:
+            SelectorError: The selector raised, or its path leads nowhere.
+        """
+        refuse_on_event_loop("get_state")
+        check_selector(selector)
+        session = self._session()
+        return session.ask(True, None, session.read, selector)
+
+    @overload
+    async def aget_state(self, selector: None = None) -> State: ...
+    @overload
+    async def aget_state(self, selector: Callable[[Any], T]) -> T: ...
+    @overload
+    async def aget_state(self, selector: str) -> Any: ...
+    async def aget_state(self, selector: Selector = None) -> Any:
+        """Async twin of ``get_state``."""
+        check_selector(selector)
+        session = self._session()
+        return await session.aask(True, None, session.read, selector)
+
+    @overload
+    def select_state(self, selector: Callable[[Any], T]) -> T: ...
+    @overload
+    def select_state(self, selector: str) -> Any: ...
+    def select_state(self, selector: Any) -> Any:
+        """Return what the selector picks out of the state; as ``get_state(selector)``."""
+        return self.get_state(selector)
+
+    @overload
+    async def aselect_state(self, selector: Callable[[Any], T]) -> T: ...
+    @overload
+    async def aselect_state(self, selector: str) -> Any: ...
+    async def aselect_state(self, selector: Any) -> Any:
+        """Async twin of ``select_state``."""
+        return await self.aget_state(selector)
+
+    def call(self, request: Any, timeout: Seconds | None = None, *, retries: int = 0) -> Any:
+        """Ask ``handle_call`` and return its answer.
+
+        Args:
+            request: Anything that the process class knows.
+            timeout: How long to wait (seconds; default: the CALL_TIMEOUT setting). It bounds the wait for the turn and
+                for an ``async def`` handler; a ``def`` handler runs on this thread, to its end.
+            retries: How many times to try again when the call was certainly not handled: a full mailbox, or a timeout
+                before the handler had begun (count).
+
+        Raises:
+            CallFailed: The handler refused or crashed.
+            CallTimeout: No answer in time; ``.started`` says whether the handler had begun.
+            SessionNotFound, SessionStopped, MailboxFull, ReentrantCall: It was not handled.
+        """
+        refuse_on_event_loop("call")
+
+        def attempt() -> Any:
+            session = self._session()
+            return session.ask(session.spec.async_call, self._timeout(timeout), handlers.call, session, request)
+
+        return retry(attempt, retries, self._manager.supervisor.clock) if retries else attempt()
+
+    async def acall(self, request: Any, timeout: Seconds | None = None, *, retries: int = 0) -> Any:
+        """Async twin of ``call``; a ``def`` handler runs on the loop's thread, so it must be quick."""
+
+        async def attempt() -> Any:
+            session = self._session()
+            return await session.aask(session.spec.async_call, self._timeout(timeout), handlers.call, session, request)
+
+        return await (aretry(attempt, retries, self._manager.supervisor.clock) if retries else attempt())
+
+    async def acast(self, request: Any) -> None:
+        """Async twin of ``cast``."""
+        self.cast(request)
+
+    def subscribe(
+        self, selector: Selector = None, event_name: str = "state_changed", *, receiver: EventReceiver
+    ) -> Subscription:
+        """Have ``receiver(event_name, value)`` called at once, and again whenever the selected value changes.
+
+        See ``phoenix_sessions.subscription`` for the rules of receivers.
+
+        Raises:
+            SelectorError: The selector raised, or its path leads nowhere; nothing was subscribed.
+            TypeError: The receiver is no plain function.
+        """
+        refuse_on_event_loop("subscribe")
+        check_selector(selector)
+        session, function = self._session(), FunctionReceiver(receiver)
+        function.subscriber, _ = session.ask(True, None, session.subscribe, {event_name: selector}, function)
+        return Subscription(session, function.subscriber)
+
+    async def asubscribe(
+        self, selector: Selector = None, event_name: str = "state_changed", *, receiver: EventReceiver
+    ) -> Subscription:
+        """Async twin of ``subscribe``."""
+        check_selector(selector)
+        session, function = self._session(), FunctionReceiver(receiver)
+        function.subscriber, _ = await _subscribed(session, {event_name: selector}, function)
+        return Subscription(session, function.subscriber)
+
+    async def asubscribe_all(
+        self, selectors: Mapping[str, Selector], receiver: Receiver, since: tuple[int, int] | None = None
+    ) -> tuple[Subscription, bool]:
+        """Subscribe a ``Receiver`` to several selectors at once; what consumers stand on.
+
+        Args:
+            selectors: The selector behind each event name.
+            receiver: Told all that one commit changes at once.
+            since: The (epoch, version) that it has already; it is told only what changed after.
+
+        Returns the subscription, and whether ``since`` is a point of this life.
+        """
+        for selector in selectors.values():
+            check_selector(selector)
+        session = self._session()
+        subscriber, known = await _subscribed(session, selectors, receiver, since)
+        return Subscription(session, subscriber), known
+
+    def changes(self, **selectors: Selector) -> Changes:
+        """Return the changes of these selectors, for ``async with`` and ``async for``; latest values win."""
+        for selector in selectors.values():
+            check_selector(selector)
+        return Changes(self, selectors)
+
+    def terminate(self, reason: str = "normal") -> None:
+        """End the session for good.
+
+        Raises:
+            SessionNotFound: It does not run.
+        """
+        self._manager.terminate(self.id, reason)
+
+    async def aterminate(self, reason: str = "normal") -> None:
+        """Async twin of ``terminate``."""
+        await self._manager.aterminate(self.id, reason)
+
+    def started(self) -> bool:
+        """Return whether the session runs."""
+        return self._manager.started(self.id)
+
+    async def astarted(self) -> bool:
+        """Async twin of ``started``."""
+        return await self._manager.astarted(self.id)
+
+    def _timeout(self, timeout: Seconds | None) -> float:
+        return self._manager.config.call_timeout if timeout is None else seconds(timeout)
+
+
+async def _subscribed(
+    session: Session, selectors: Mapping[str, Selector], receiver: Receiver, since: tuple[int, int] | None = None
+) -> tuple[Subscriber, bool]:
+    try:
+        answer: tuple[Subscriber, bool] = await session.aask(True, None, session.subscribe, selectors, receiver, since)
+        return answer
+    except CancelledError:  # maybe in the very moment of its turn, and then nobody could ever unsubscribe it
+        with contextlib.suppress(MailboxFull):
+            session.post(True, session.disown, receiver)
+        raise
