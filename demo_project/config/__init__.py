@@ -1,0 +1,1 @@
+"""The demo site: settings, addresses, and its two doors (ASGI and WSGI)."""

@@ -1,0 +1,9 @@
+"""The demo's addresses."""
+
+from django.contrib.staticfiles.urls import staticfiles_urlpatterns
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("shop.urls")),
+    *staticfiles_urlpatterns(),  # in DEBUG, for servers that serve none themselves, such as runserver --noasgi
+]

@@ -1,0 +1,61 @@
+"""Sign up, log in, log out: where a guest's session becomes a customer's, and where it ends."""
+
+from django.contrib import auth
+from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from phoenix_sessions import sessions
+
+from ..processes import AdminSession, UserSession
+
+
+@sensitive_post_parameters()
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_up(request: HttpRequest) -> HttpResponse:
+    """Make an account and log in."""
+    form = UserCreationForm(request.POST or None)
+    if form.is_valid():
+        return _welcome(request, form.save())
+    return render(request, "shop/account.html", {"form": form, "new": True})
+
+
+@sensitive_post_parameters()
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def log_in(request: HttpRequest) -> HttpResponse:
+    """Log in."""
+    form = AuthenticationForm(request, request.POST or None)
+    if form.is_valid():
+        return _welcome(request, form.get_user())
+    return render(request, "shop/account.html", {"form": form, "new": False})
+
+
+@require_POST
+def log_out(request: HttpRequest) -> HttpResponse:
+    """Log out, which ends the session and closes its sockets (4401)."""
+    auth.logout(request)
+    return redirect("counter")
+
+
+def _welcome(request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
+    """Log in, and let a customer's session take over the state of the guest's.
+
+    Logging in gives the visitor another session id; the guest's session moves to it, and there a snapshot of its state
+    begins a session of the other kind. Nobody else can know that id before the response is sent, so there is no race
+    in ending one session and starting another under it. Effects end with the guest's session, so nobody waits for the
+    courier any more.
+    """
+    auth.login(request, user)
+    guest = request.session_process
+    snapshot = guest.snapshot()
+    guest.terminate("login")
+    process = AdminSession if getattr(user, "is_staff", False) else UserSession
+    customer = sessions.start_session(guest.id, process, args={"customer": user.get_username()}, snapshot=snapshot)
+    customer.dispatch("delivery.cancel")
+    return redirect("cart")
