@@ -1,0 +1,53 @@
+"""What all tests share: sessions of their own, and what this machine must provide."""
+
+import os
+import shutil
+
+import pytest
+from asgiref.sync import SyncToAsync
+from django.db import connections
+
+from phoenix_sessions.testing import FakeClock, isolated_sessions
+
+
+def require(condition, reason):
+    """Skip the test with the reason on a user's machine; fail in CI, where everything must be there."""
+    if not condition:
+        if os.environ.get("CI"):
+            pytest.fail(f"in CI this must be there: {reason}")
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The paths of Chromium and its driver."""
+    browser, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    require(browser and driver, "Chromium and its driver are not installed (Debian: chromium chromium-driver)")
+    return browser, driver
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture(autouse=True)
+def own_sessions(clock):
+    """Every test has sessions of its own, on a clock of its own."""
+    with isolated_sessions(clock) as manager:
+        yield manager
+
+
+@pytest.fixture(autouse=True)
+def no_connection_left_behind(request):
+    """Async code uses the database on one thread of asgiref's; what a test opens there the next one may not touch."""
+    yield
+    if request.node.get_closest_marker("django_db") or "db" in request.fixturenames:
+        SyncToAsync.single_thread_executor.submit(_disconnect).result()
+
+
+def _disconnect():
+    for wrapper in connections.all(initialized_only=True):
+        if wrapper.connection is not None:
+            wrapper.connection.close()
+            wrapper.connection = None

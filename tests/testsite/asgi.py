@@ -1,0 +1,30 @@
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "testsite.settings")
+
+from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
+from django.core.asgi import get_asgi_application
+
+http = ASGIStaticFilesHandler(get_asgi_application())
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.sessions import SessionMiddlewareStack
+from django.urls import path
+
+from testsite.consumers import CounterConsumer, FragmentConsumer, Htmx2Consumer, WideConsumer
+
+sockets = URLRouter(
+    [
+        path("ws/", CounterConsumer.as_asgi()),
+        path("ws/wide/", WideConsumer.as_asgi()),
+        path("ws/fragments/4/", FragmentConsumer.as_asgi()),
+        path("ws/fragments/2/", Htmx2Consumer.as_asgi()),
+    ]
+)
+
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": SessionMiddlewareStack(sockets),
+    }
+)

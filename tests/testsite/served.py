@@ -1,0 +1,7 @@
+"""The same site for servers in processes of their own: the database is a file that they share."""
+
+import os
+
+from testsite.settings import *  # noqa: F403
+
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["TESTSITE_DATABASE"]}}
