@@ -6,8 +6,13 @@ import shutil
 import pytest
 from asgiref.sync import SyncToAsync
 from django.db import connections
+from hypothesis import HealthCheck, settings
 
 from phoenix_sessions.testing import FakeClock, isolated_sessions
+
+# an example may take its time: how long is the machine's business, and a busy one must not fail a property
+settings.register_profile("unhurried", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 def require(condition, reason):

@@ -515,6 +515,5 @@ TestMachine.settings = settings(
     max_examples=2000 if thorough else 300,
     stateful_step_count=100 if thorough else 40,
     derandomize=not thorough,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
 )

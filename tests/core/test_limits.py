@@ -3,7 +3,7 @@
 from collections import deque
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_sessions import InvalidSessionId, RateLimitExceeded
@@ -38,7 +38,6 @@ def test_what_is_no_rate(text):
         parse_rate(text)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5), st.lists(st.integers(0, 160).map(lambda n: n / 8), max_size=60))
 def test_no_window_sees_more_starts_than_the_limit(limit, gaps):
     """A model that remembers every start agrees on each one, and on the time to wait (eighths of seconds: exact)."""

@@ -259,7 +259,7 @@ def test_selectors_need_not_be_hashable():
     assert store.tables._selections == {}
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.one_of(

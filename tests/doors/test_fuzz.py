@@ -92,7 +92,7 @@ async def send(socket, frame):
     return await answer(socket)
 
 
-@settings(max_examples=BATCHES, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=BATCHES, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(frames, min_size=FRAMES_IN_A_BATCH, max_size=FRAMES_IN_A_BATCH))
 async def test_malformed_frames_change_nothing_and_nobody_else_notices(batch):
     with isolated_sessions():

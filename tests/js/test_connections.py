@@ -62,7 +62,7 @@ def test_after_a_move_a_session_that_stays_away_is_given_up(runtime: Runtime, se
 
 
 def test_a_connection_that_answers_nothing_is_taken_for_dead(runtime: Runtime, server: ScriptedServer) -> None:
-    client = Client(runtime, server, timeout=1, **QUICK)
+    client = Client(runtime, server, timeout=3, **QUICK)
     first = server.accept()
     second = server.accept()  # the first state of the first one did not come
     second.state(0, {}, resume="new")

@@ -73,7 +73,7 @@ def test_at_most_a_hundred_dispatches_wait(runtime: Runtime, server: ScriptedSer
 
 
 def test_a_dispatch_that_finds_no_connection_in_time_is_not_sent(runtime: Runtime, server: ScriptedServer) -> None:
-    client = Client(runtime, server, timeout=1, **QUICK)
+    client = Client(runtime, server, timeout=3, **QUICK)
     client.dispatch("late")
     server.accept()  # and says nothing
     second = server.accept()

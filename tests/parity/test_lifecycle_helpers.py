@@ -156,19 +156,21 @@ def test_a_call_is_made_again_where_it_was_certainly_not_handled(clock):
 
 
 def test_a_call_whose_handler_has_begun_is_not_made_again():
-    calls = []
+    calls, entered = [], threading.Event()
 
     class Slow(SessionProcess):
         reducers = []
 
         async def handle_call(self, request, state):
             calls.append(request)
+            entered.set()
             await asyncio.Event().wait()
 
     ref = sessions.start_session("s", Slow)
     with pytest.raises(CallTimeout) as caught:
         ref.call("once", timeout=0.01, retries=5)
     assert caught.value.started
+    assert entered.wait(10)
     assert calls == ["once"]
 
 

@@ -85,7 +85,6 @@ def dispatch(ref, action):
         assert action[0] == "items.fail"
 
 
-@settings(deadline=None)
 @given(st.lists(an_action, max_size=40))
 def test_the_state_is_the_actions_replayed(actions):
     with isolated_sessions():
@@ -96,7 +95,6 @@ def test_the_state_is_the_actions_replayed(actions):
     assert (state["count"], state["items"]) == functools.reduce(expected, actions, (COUNT, ITEMS))
 
 
-@settings(deadline=None)
 @given(st.lists(an_action, max_size=40))
 def test_the_version_counts_the_actions_that_changed_something(actions):
     with isolated_sessions():
@@ -110,7 +108,6 @@ def test_the_version_counts_the_actions_that_changed_something(actions):
                 assert ref.version == version + 1
 
 
-@settings(deadline=None)
 @given(st.lists(an_action, max_size=40))
 def test_a_subscriber_sees_versions_that_only_grow_and_the_last_value(actions):
     seen = []
@@ -214,7 +211,7 @@ async def asend(ref, sender, script):
 ANSWERS = {"dispatch": int, "post": None, "call": "called", "read": "read", "refuse": "refused"}
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.sampled_from([JournalSession, AsyncJournalSession]), senders)
 def test_every_sender_is_answered_once_and_its_order_is_kept(process, scripts):
     with isolated_sessions():
