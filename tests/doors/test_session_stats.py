@@ -209,6 +209,14 @@ def test_this_very_process_answers_once_it_serves(runtime, monkeypatch, capsys):
     assert "  samples.Room    2" in table
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C is heard, as it is not in what a shell has started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Screen(io.StringIO):
     """Interrupts the main thread, as Ctrl-C does, once something was printed for the second time."""
 
@@ -218,7 +226,7 @@ class Screen(io.StringIO):
         return super().write(text)
 
 
-def test_watching_prints_again_until_interrupted(runtime, monkeypatch):
+def test_watching_prints_again_until_interrupted(runtime, monkeypatch, interruptible):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     sessions.start_session("a", Room)
     sessions.supervisor.background.call_later(0, lambda: None)
