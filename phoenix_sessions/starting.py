@@ -98,8 +98,9 @@ class Starting(Finding):
                 ``start_session``.
         """
         refuse_on_event_loop("get_or_start")
+        id = check_session_id(id)
         while True:
-            session = self._running(id)
+            session = self.supervisor.registry.get(id)
             if session is None:
                 try:
                     return self.start_session(id, process, args, ttl=ttl, snapshot=snapshot, retries=retries)
@@ -123,8 +124,9 @@ class Starting(Finding):
         retries: int = 0,
     ) -> SessionRef:
         """Async twin of ``get_or_start``."""
+        id = check_session_id(id)
         while True:
-            session = self._running(id)
+            session = self.supervisor.registry.get(id)
             if session is None:
                 try:
                     return await self.astart_session(id, process, args, ttl=ttl, snapshot=snapshot, retries=retries)
@@ -211,7 +213,7 @@ class Starting(Finding):
         ttl: Seconds | _Unset | None,
         snapshot: bytes | None,
     ) -> SessionRef:
-        check_session_id(id)
+        id = check_session_id(id)
         process = process or self.config.process
         spec = self.specs.get(process)
         life = spec.ttl if isinstance(ttl, _Unset) else idle_time(ttl)

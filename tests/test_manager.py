@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from django.utils.functional import SimpleLazyObject
 from racing import race
 from samples import Count, Room
 
@@ -45,6 +46,30 @@ def test_a_wrong_id_is_refused_by_every_verb_and_starts_nothing(verb, id):
     with pytest.raises(InvalidSessionId, match="1 to 64"):
         verb(id)
     assert sessions.list_sessions() == [sessions.ref("room")]
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        sessions.start_session,
+        sessions.get_or_start,
+        lambda id: asyncio.run(sessions.astart_session(id)),
+        lambda id: asyncio.run(sessions.aget_or_start(id)),
+    ],
+)
+def test_of_a_lazy_id_only_the_text_is_kept(verb):
+    ref = verb(SimpleLazyObject(lambda: "room"))
+    (session,) = sessions.supervisor.registry.all()
+    assert (type(ref.id), type(session.id)) == (str, str)
+    assert sessions.find_sessions_by_pattern("^room$") == ["room"]
+
+
+@pytest.mark.parametrize(
+    "verb", [sessions.get_or_start, lambda id: asyncio.run(sessions.aget_or_start(id))], ids=["sync", "async"]
+)
+def test_of_a_lazy_id_a_running_session_is_found(verb):
+    sessions.start_session("room")
+    assert type(verb(SimpleLazyObject(lambda: "room")).id) is str
 
 
 @pytest.mark.parametrize("id", [5, None, b"room"])
