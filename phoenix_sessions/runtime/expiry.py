@@ -48,9 +48,9 @@ class Expiry:
         with self._lock:
             bucket = self._buckets.get(number)
             if bucket is None:
+                self._schedule(number)
                 bucket = self._buckets[number] = set()
                 heapq.heappush(self._times, number)
-                self._schedule(number)
             bucket.add(session)
             session.bucket = number
 

@@ -99,13 +99,12 @@ class Session(Store):
         self.owner = get_ident()
         try:
             self.begin()
+            self.supervisor.expiry.file(self)
         except BaseException:
             self.ended = "failed to start"
             self._end_work()
             self.supervisor.forget(self)
             raise
-        else:
-            self.supervisor.expiry.file(self)
         finally:
             self._release()
 

@@ -3,11 +3,13 @@
 Rules:
     1. A timer costs an entry in a heap: no thread, no task, no event-loop timer of its own.
     2. ``cancel`` is final: a cancelled timer is not called, even when it is due already.
-    3. Callbacks run where the clock calls back (the background loop), so they only post messages.
+    3. A wake-up is asked for only if none is that comes soon enough.
+    4. Callbacks run where the clock calls back (the background loop), so they only post messages.
 """
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 import logging
@@ -50,7 +52,7 @@ class Timers:
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = itertools.count()
         self._lock = threading.Lock()
-        self._armed: float | None = None
+        self._wakes: list[float] = []  # the wake-ups that were asked for, the soonest last
 
     def __len__(self) -> int:
         """Return how many timers wait (count, the cancelled ones left out)."""
@@ -70,11 +72,15 @@ class Timers:
             self._trim()
         self._arm()
 
-    def run_due(self) -> None:
-        """Call everything that is due, then ask to be woken for the next."""
+    def run_due(self, woken: float) -> None:
+        """Call everything that is due, then see that there is a wake-up for the next; ``woken`` is what this one was.
+
+        The clock may be a little early.
+        """
         with self._lock:
-            self._armed = None
             now = self._clock.monotonic()
+            while self._wakes and self._wakes[-1] <= max(now, woken):
+                self._wakes.pop()
             due = []
             while self._heap and self._heap[0][0] <= now:
                 due.append(heapq.heappop(self._heap)[2])
@@ -94,10 +100,15 @@ class Timers:
             if not self._heap:
                 return
             due = self._heap[0][0]
-            if self._armed is not None and self._armed <= due:
+            if self._wakes and self._wakes[-1] <= due:
                 return
-            self._armed = due
-        self._clock.wake_at(due, self.run_due, self._background)
+            self._wakes.append(due)
+        try:
+            self._clock.wake_at(due, functools.partial(self.run_due, due), self._background)
+        except BaseException:  # no thread to be had for the loop: the next who needs it may have better luck
+            with self._lock:
+                self._wakes = [wake for wake in self._wakes if wake != due]
+            raise
 
 
 def _call(callback: Callable[[], None]) -> None:

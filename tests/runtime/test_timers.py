@@ -3,9 +3,12 @@
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from racing import race
 
 from phoenix_sessions import NoReply, SessionProcess, sessions
+from phoenix_sessions.runtime.timers import Timers
 from phoenix_sessions.testing import FakeClock, isolated_sessions, settle
 
 
@@ -58,3 +61,45 @@ def test_timers_may_fire_while_their_life_ends(clock, switching_often):
         results = race(lambda: clock.advance(1), ref.terminate)
         assert results == [None, None]
         assert not ref.started()
+
+
+def test_however_many_timers_come_and_go_one_wake_up_is_asked_for_at_a_time(clock):
+    timers = sessions.supervisor.timers
+    timers.schedule(1000, lambda: None)
+    for _ in range(50):
+        timers.schedule(1, lambda: None)
+        clock.advance(2)
+    assert (len(timers), len(clock._alarms)) == (1, 1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), max_size=40))
+def test_every_timer_fires_on_time_whatever_comes_between(steps):
+    clock, fired, expected = FakeClock(), [], []
+    timers = Timers(clock, None)
+    for delay, passing in steps:
+        due = clock.monotonic() + delay
+        expected.append(due)
+        timers.schedule(delay, lambda due=due: fired.append((due, clock.monotonic())))
+        clock.advance(passing)
+    clock.advance(10)
+    assert sorted(fired) == sorted((due, due) for due in expected)
+    assert clock._alarms == []
+
+
+def test_after_a_wake_up_that_could_not_be_asked_for_the_next_timer_asks_again(clock, monkeypatch):
+    def refuse(due, callback, background):
+        raise RuntimeError("can't start new thread")
+
+    fired = []
+    with monkeypatch.context() as patch:
+        patch.setattr(clock, "wake_at", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            sessions.start_session("s", ttl=5)
+        assert not sessions.started("s")
+        assert sessions.list_sessions() == []
+        assert len(sessions.supervisor.expiry) == 0
+    sessions.start_session("s", ttl=5)
+    sessions.supervisor.timers.schedule(8, lambda: fired.append("late"))
+    clock.advance(10)
+    assert not sessions.started("s")
+    assert fired == ["late"]
