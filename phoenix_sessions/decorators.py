@@ -43,18 +43,18 @@ def ensure_session_process(
     if view is None:
         return functools.partial(ensure_session_process, process=process, args=args, redirect_to=redirect_to)
 
-    def sync_view(request: HttpRequest, *rest: Any, **kwargs: Any) -> Any:
+    def sync_view(request: Any, *rest: Any, **kwargs: Any) -> Any:
         id = get_id(request.session)
         if redirect_to is not None and not sessions.started(id):
             return _redirect(request, redirect_to)
-        sessions.get_or_start(id, process, None if args is None else args(request))
+        request.session_process = sessions.get_or_start(id, process, None if args is None else args(request))
         return view(request, *rest, **kwargs)
 
-    async def async_view(request: HttpRequest, *rest: Any, **kwargs: Any) -> Any:
+    async def async_view(request: Any, *rest: Any, **kwargs: Any) -> Any:
         id = await aget_id(request.session)
         if redirect_to is not None and not await sessions.astarted(id):
             return _redirect(request, redirect_to)
-        await sessions.aget_or_start(id, process, None if args is None else args(request))
+        request.session_process = await sessions.aget_or_start(id, process, None if args is None else args(request))
         return await view(request, *rest, **kwargs)
 
     return functools.wraps(view)(async_view if iscoroutinefunction(view) else sync_view)

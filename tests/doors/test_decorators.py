@@ -10,7 +10,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from samples import Room
 
-from phoenix_sessions import SessionNotFound, sessions
+from phoenix_sessions import SessionNotFound, SessionRef, sessions
 from phoenix_sessions.decorators import ensure_session_process
 from phoenix_sessions.middleware import attach
 
@@ -80,6 +80,25 @@ async def test_async_views():
     assert (await view(visit(factory=AsyncRequestFactory))).content == b"1"
     elsewhere = ensure_session_process(redirect_to="/log-in/")(view)
     assert (await elsewhere(visit(factory=AsyncRequestFactory))).status_code == 302
+
+
+@pytest.mark.parametrize("auto_start", [True, False], ids=["AUTO_START on", "AUTO_START off"])
+async def test_an_async_view_has_the_handle_without_waiting(settings, auto_start):
+    settings.PHOENIX_SESSIONS = {**settings.PHOENIX_SESSIONS, "AUTO_START": auto_start}
+
+    @ensure_session_process(process=Room)
+    async def view(request):
+        return HttpResponse(f"{request.session_process.facts.process} {type(request.session_process).__name__}")
+
+    assert (await view(visit(factory=AsyncRequestFactory))).content == b"Room SessionRef"
+
+
+@pytest.mark.parametrize("auto_start", [True, False], ids=["AUTO_START on", "AUTO_START off"])
+def test_a_sync_view_has_the_handle_on_what_was_started(settings, auto_start):
+    settings.PHOENIX_SESSIONS = {**settings.PHOENIX_SESSIONS, "AUTO_START": auto_start}
+    request = visit()
+    ensure_session_process(process=Room)(show)(request)
+    assert type(request.session_process) is SessionRef
 
 
 def test_class_based_views():
