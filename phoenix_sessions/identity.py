@@ -16,7 +16,7 @@ from typing import Any, Final
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
 
-from .core.errors import CallTimeout, SessionNotFound
+from .core.errors import CallTimeout, SessionNotFound, SessionStopped
 from .manager import sessions
 
 KEY: Final = "_phoenix_session_id"
@@ -51,7 +51,7 @@ def rotate_id(request: HttpRequest) -> None:
     if old is None:
         return
     new = request.session[KEY] = mint_id()
-    with contextlib.suppress(SessionNotFound):  # none was running: nothing moves
+    with contextlib.suppress(SessionNotFound, SessionStopped):  # none runs, or it is ending: nothing moves
         sessions.move(old, new)
 
 

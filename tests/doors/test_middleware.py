@@ -1,12 +1,17 @@
 """The middleware: lazy, one session for each visitor, another id at login, the end at logout."""
 
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from django.contrib.sessions.backends.signed_cookies import SessionStore
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client, RequestFactory
+from racing import until
 
-from phoenix_sessions import SessionNotFound, sessions
+from phoenix_sessions import SessionNotFound, SessionProcess, sessions
+from phoenix_sessions.identity import get_id, rotate_id
 from phoenix_sessions.middleware import SessionProcessMiddleware
 
 KINDS = pytest.mark.parametrize("kind", ["", "async-"], ids=["sync view", "async view"])
@@ -64,6 +69,33 @@ def test_login_moves_the_session_to_another_id_and_the_old_one_is_dead(visitor, 
     assert visitor.get(f"started/{old}")[1] == {"started": False}
     assert visitor.get(f"started/{after['id']}")[1] == {"started": True}
     assert visitor.get(f"{kind}add")[1] == {"version": 2, "id": after["id"]}
+
+
+def test_login_goes_on_when_the_session_ends_at_the_same_moment():
+    saying_goodbye, leave = threading.Event(), threading.Event()
+
+    class Slow(SessionProcess):
+        reducers = []
+
+        def on_terminate(self, reason, state):
+            saying_goodbye.set()
+            leave.wait(10)
+
+    request = RequestFactory().get("/")
+    request.session = SessionStore()
+    ref = sessions.start_session(get_id(request.session), Slow)
+    session = ref._session()
+    with ThreadPoolExecutor(2) as pool:
+        end = pool.submit(ref.terminate)
+        assert saying_goodbye.wait(10)
+        login = pool.submit(rotate_id, request)
+        until(lambda: session.depth == 1)
+        leave.set()
+        end.result(10)
+        login.result(10)
+
+    assert get_id(request.session) != ref.id
+    assert sessions.list_sessions() == []
 
 
 @KINDS
