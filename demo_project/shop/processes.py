@@ -27,7 +27,7 @@ CHECKS: Final[list[Middleware]] = [
 
 
 class GuestSession(SessionProcess):
-    """A visitor; starts when the first page asks for it (settings: SESSION_PROCESS, AUTO_START)."""
+    """A visitor; starts with the first page, by ``ensure_session_process`` (settings: SESSION_PROCESS, AUTO_START)."""
 
     reducers = [*PAGES, CartReducer]  # under its own name and prefix
     store_middleware = CHECKS

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.test import override_settings
 from js.browser import browse
 from selenium import webdriver
@@ -20,9 +21,16 @@ SHARED = ("MIDDLEWARE", "TEMPLATES", "ROOT_URLCONF", "AUTH_PASSWORD_VALIDATORS",
 @pytest.fixture
 def shop(own_sessions: object) -> Iterator[None]:
     """The demo's pages on the test site, with sessions of this test's own."""
-    from config import settings
+    from config import settings as demo
 
-    with override_settings(**{name: getattr(settings, name) for name in SHARED}):
+    with override_settings(**{name: getattr(demo, name) for name in SHARED}):
+        yield
+
+
+@pytest.fixture
+def auto_start_off(shop: None) -> Iterator[None]:
+    """The same where the first use starts no session."""
+    with override_settings(PHOENIX_SESSIONS={**settings.PHOENIX_SESSIONS, "AUTO_START": False}):
         yield
 
 

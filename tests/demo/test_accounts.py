@@ -107,3 +107,20 @@ def test_a_wrong_form_is_shown_again_and_changes_nothing(
 
 def test_logging_out_takes_a_form(client: Client, ada: User) -> None:
     assert client.get("/account/log-out/").status_code == 405
+
+
+@pytest.mark.usefixtures("auto_start_off")
+def test_without_auto_start_one_customer_after_another_can_log_in(
+    client: Client, own_sessions: SessionManager, ada: User
+) -> None:
+    User.objects.create_user("bob", password=ADA["password"])
+    for name in ("ada", "bob"):
+        assert client.post("/account/log-in/", {**ADA, "username": name}).status_code == 302
+        assert only(own_sessions).get_state()["customer"] == name
+
+
+@pytest.mark.usefixtures("auto_start_off")
+def test_without_auto_start_the_staff_page_starts_a_session(client: Client, own_sessions: SessionManager) -> None:
+    client.force_login(User.objects.create_user("eve", is_staff=True))
+    assert client.get("/staff/").status_code == 200
+    assert only(own_sessions).started()

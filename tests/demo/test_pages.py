@@ -99,3 +99,33 @@ async def test_a_session_ends_when_idle_and_the_next_page_has_a_new_one(
     clock.advance(3602)
     page = await get(visitor, "/")
     assert b'data-live="count">0</output>' in page.content
+
+
+PAGES = ["", "cart", "search", "delivery", "htmx", "events", "session", "account/log-in", "account/sign-up"]
+PARTS = ["history", "search/found", "delivery/quote", "delivery/board", "session/facts"]
+
+
+@pytest.mark.usefixtures("auto_start_off")
+@pytest.mark.parametrize("path", PAGES + PARTS)
+async def test_without_auto_start_every_page_starts_the_visitors_session(
+    visitor: Client | AsyncClient, path: str
+) -> None:
+    page = await get(visitor, f"/{path}/" if path else "/")
+    assert (page.status_code, len(await sessions.alist_sessions())) == (200, 1)
+
+
+FORMS = {
+    "do/cart.add": {"sku": "mug"},
+    "delivery/ask": {"town": "Lisbon"},
+    "delivery/cancel": {},
+    "travel": {"to": "undo"},
+}
+
+
+@pytest.mark.usefixtures("auto_start_off")
+@pytest.mark.parametrize("path", FORMS)
+async def test_without_auto_start_every_form_starts_the_visitors_session(
+    visitor: Client | AsyncClient, path: str
+) -> None:
+    page = await post(visitor, f"/{path}/", **FORMS[path])
+    assert (page.status_code, len(await sessions.alist_sessions())) == (200, 1)

@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from phoenix_sessions import sessions
+from phoenix_sessions.decorators import ensure_session_process
 
 from ..processes import AdminSession, UserSession
 
@@ -17,6 +18,7 @@ from ..processes import AdminSession, UserSession
 @sensitive_post_parameters()
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@ensure_session_process
 def sign_up(request: HttpRequest) -> HttpResponse:
     """Make an account and log in."""
     form = UserCreationForm(request.POST or None)
@@ -28,6 +30,7 @@ def sign_up(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
+@ensure_session_process
 def log_in(request: HttpRequest) -> HttpResponse:
     """Log in."""
     form = AuthenticationForm(request, request.POST or None)
@@ -52,7 +55,7 @@ def _welcome(request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
     courier any more.
     """
     auth.login(request, user)
-    guest = request.session_process
+    guest = sessions.get_or_start(request.session_id)  # that of another customer has just ended
     snapshot = guest.snapshot()
     guest.terminate("login")
     process = AdminSession if getattr(user, "is_staff", False) else UserSession

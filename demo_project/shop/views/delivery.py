@@ -7,6 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from phoenix_sessions import ReducerError
+from phoenix_sessions.decorators import ensure_session_process
 
 from ..actions import Parcel
 from ..catalog import money
@@ -19,6 +20,7 @@ META = {"cancel_ref": CANCEL_REF}
 
 @require_safe
 @never_cache
+@ensure_session_process
 def delivery(request: HttpRequest) -> HttpResponse:
     """Show what the courier has said."""
     return render(request, "shop/delivery.html", {**_known(request), "towns": TOWNS})
@@ -26,6 +28,7 @@ def delivery(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@ensure_session_process
 def quote(request: HttpRequest) -> HttpResponse:
     """Return the part of the page that shows the answer, for its script."""
     return render(request, "shop/quote.html", _known(request))
@@ -33,12 +36,14 @@ def quote(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@ensure_session_process
 def board(request: HttpRequest) -> HttpResponse:
     """Return the part of the page that shows the next vans, for its script."""
     return render(request, "shop/board.html", _known(request))
 
 
 @require_POST
+@ensure_session_process
 async def ask(request: HttpRequest) -> HttpResponse:
     """Ask the courier; the answer comes when it comes, and an earlier question is dropped."""
     ref = await request.asession_process()
@@ -52,6 +57,7 @@ async def ask(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
+@ensure_session_process
 def cancel(request: HttpRequest) -> HttpResponse:
     """Take the question back: an action with the question's reference ends its effect."""
     request.session_process.dispatch("delivery.cancel", meta=META)

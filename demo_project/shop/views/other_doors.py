@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from phoenix_sessions.decorators import ensure_session_process
 from phoenix_sessions.views import SessionEventStream
 
 from .. import selectors
@@ -17,6 +18,7 @@ from ..catalog import PRODUCTS
 
 @require_safe
 @never_cache
+@ensure_session_process
 def htmx(request: HttpRequest) -> HttpResponse:
     """Show the cart that htmx keeps current, and say to the socket where this paint stands."""
     painted = request.session_process.look()
@@ -31,6 +33,7 @@ def htmx(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@ensure_session_process
 def events(request: HttpRequest) -> HttpResponse:
     """Show the counter that an EventSource keeps current."""
     return render(request, "shop/events.html", {"live": isinstance(request, ASGIRequest)})

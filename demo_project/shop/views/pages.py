@@ -11,6 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from phoenix_sessions import ReducerError
+from phoenix_sessions.decorators import ensure_session_process
 
 from ..actions import ACTIONS, EFFECTS
 from ..catalog import PRODUCTS
@@ -27,6 +28,7 @@ BLANK_LINE: Final = {"sku": "", "name": "", "quantity": "", "price": ""}
 
 @require_safe
 @never_cache
+@ensure_session_process
 def counter(request: HttpRequest) -> HttpResponse:
     """Show the counter, and what has led to it."""
     return render(request, "shop/counter.html", {"moments": moments(request.session_process.history())})
@@ -34,6 +36,7 @@ def counter(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@ensure_session_process
 def cart(request: HttpRequest) -> HttpResponse:
     """Show what is for sale and what is in the cart."""
     return render(request, "shop/cart.html", {"products": PRODUCTS.values(), "blank": BLANK_LINE})
@@ -41,6 +44,7 @@ def cart(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@ensure_session_process
 def search(request: HttpRequest) -> HttpResponse:
     """Show the search box and what the last search has found."""
     return render(request, "shop/search.html")
@@ -48,6 +52,7 @@ def search(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@ensure_session_process
 def found(request: HttpRequest) -> HttpResponse:
     """Return the part of the search page that shows what was found, for its script."""
     return render(request, "shop/found.html")
@@ -55,6 +60,7 @@ def found(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@ensure_session_process
 async def session(request: HttpRequest) -> HttpResponse:
     """Show the facts about the visitor's session."""
     ref = await request.asession_process()
@@ -63,12 +69,14 @@ async def session(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
+@ensure_session_process
 async def session_facts(request: HttpRequest) -> HttpResponse:
     """Return the same facts as JSON, for the page that keeps them current."""
     return JsonResponse(asdict(await facts(await request.asession_process())))
 
 
 @require_POST
+@ensure_session_process
 def act(request: HttpRequest, action: str, page: str | None = None) -> HttpResponse:
     """Dispatch what a form asks for, by the same tables as the socket, and show the page again."""
     page = page or PAGES.get(action.partition(".")[0], "cart")

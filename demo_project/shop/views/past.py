@@ -6,6 +6,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from phoenix_sessions import VersionNotFound
+from phoenix_sessions.decorators import ensure_session_process
 
 from ..past import moments
 from .answers import done, failed, refused
@@ -13,12 +14,14 @@ from .answers import done, failed, refused
 
 @require_safe
 @never_cache
+@ensure_session_process
 def history(request: HttpRequest) -> HttpResponse:
     """Return the part of the counter page that shows the history, for its script."""
     return render(request, "shop/history.html", {"moments": moments(request.session_process.history())})
 
 
 @require_POST
+@ensure_session_process
 def travel(request: HttpRequest) -> HttpResponse:
     """Go to a version, or one step back or forth: in the visitor's own session, whatever the form says."""
     ref, to = request.session_process, request.POST.get("to", "")

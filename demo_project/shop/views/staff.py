@@ -8,6 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from phoenix_sessions import SessionFacts, SessionNotFound, sessions
+from phoenix_sessions.decorators import ensure_session_process
 
 SHOWN = 50
 
@@ -22,6 +23,7 @@ def _is_staff(user: object) -> bool:
 @never_cache
 @login_required
 @user_passes_test(_is_staff)
+@ensure_session_process
 def staff(request: HttpRequest) -> HttpResponse:
     """Show how the sessions do, and those whose id has the pattern."""
     pattern = request.GET.get("pattern", "")
