@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import concurrent.futures
 import contextlib
 import logging
 import os
@@ -74,26 +73,6 @@ class Background:
         loop = self._started()
         loop.call_soon_threadsafe(loop.call_later, delay, callback, context=Context())
 
-    def spawn(
-        self, coroutine: Coroutine[Any, Any, Any], done: Callable[[asyncio.Task[Any]], None]
-    ) -> asyncio.Task[Any]:
-        """Run a coroutine on the loop; ``done`` is called there with its task.
-
-        Returns the task once the loop has it; only its ``cancel`` through ``call_soon`` is thread-safe.
-        """
-        loop = self._started()
-        self._begin()
-
-        def finished(task: asyncio.Task[Any]) -> None:
-            done(task)
-            self._finish()
-
-        if self.on_loop_thread():
-            return self._create(coroutine, finished)
-        created: concurrent.futures.Future[asyncio.Task[Any]] = concurrent.futures.Future()
-        loop.call_soon_threadsafe(lambda: created.set_result(self._create(coroutine, finished)))
-        return created.result()
-
     def launch(
         self,
         context: Context,
@@ -111,7 +90,11 @@ class Background:
             done(task)
             self._finish()
 
-        loop.call_soon_threadsafe(lambda: self._create(start(), finished), context=context)
+        try:
+            loop.call_soon_threadsafe(lambda: self._create(start(), finished), context=context)
+        except RuntimeError:  # the loop was stopped meanwhile
+            self._finish()
+            raise
 
     def cancel(self, task: asyncio.Task[Any]) -> None:
         """Cancel a task of the loop, from any thread."""
@@ -135,11 +118,13 @@ class Background:
 
     def _submit(self, workers: ThreadPoolExecutor, work: Callable[..., None], args: tuple[Any, ...]) -> None:
         self._begin()
+        token = [None]  # the pool keeps what it had no thread for, and a later one would do it
         try:
-            workers.submit(self._work, work, args)
-        except RuntimeError:  # the interpreter is going down
-            self._finish()
-            raise
+            workers.submit(self._work, token, work, args)
+        except RuntimeError:  # no thread to be had, or the interpreter is going down
+            if _take(token):
+                self._finish()
+                raise
 
     def wait_idle(self, timeout: float) -> bool:
         """Wait until no work and no coroutine is under way; returns whether that came in time (seconds)."""
@@ -202,7 +187,9 @@ class Background:
         task.add_done_callback(done)
         return task
 
-    def _work(self, work: Callable[..., None], args: tuple[Any, ...]) -> None:
+    def _work(self, token: list[None], work: Callable[..., None], args: tuple[Any, ...]) -> None:
+        if not _take(token):
+            return
         try:
             self._around_work()
             try:
@@ -213,6 +200,15 @@ class Background:
             logger.exception("background work failed")
         finally:
             self._finish()
+
+
+def _take(token: list[None]) -> bool:
+    """Return whether the caller is the first to take it."""
+    try:
+        token.pop()
+    except IndexError:
+        return False
+    return True
 
 
 def _nothing() -> None:
@@ -240,6 +236,7 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
         while _interrupted(loop):
             pass
     finally:
+        loop.run_until_complete(asyncio.sleep(0))  # what was handed over last becomes a task
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()

@@ -89,7 +89,9 @@ def info(session: Session, message: Any) -> Any:
 
 def _outcome(session: Session, task: asyncio.Task[Any]) -> Any:
     if task.cancelled():
-        raise SessionStopped(session.id, session.ended or "terminated while its handler ran")
+        if session.interrupted:
+            raise SessionStopped(session.id, "terminated while its handler ran")
+        raise RuntimeError("it was cancelled, and by nobody but itself")
     return task.result()
 
 

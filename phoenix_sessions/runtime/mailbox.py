@@ -57,7 +57,7 @@ def take_turn() -> None:
 class Mailbox:
     """One message at a time; the base of a session."""
 
-    __slots__ = ("_busy", "_queue", "_task", "background", "id", "owner")
+    __slots__ = ("_busy", "_queue", "_suspended", "background", "id", "owner")
 
     def __init__(self, id: str, background: Background) -> None:
         self.id = id
@@ -65,7 +65,7 @@ class Mailbox:
         self._busy = threading.Lock()
         self.owner = 0
         self._queue: deque[Message] | None = None
-        self._task: asyncio.Task[Any] | None = None
+        self._suspended: Suspended | None = None
 
     @property
     def depth(self) -> int:
@@ -164,16 +164,16 @@ class Mailbox:
         self.owner = get_ident()
         try:
             result = work(*args)
+            if type(result) is Suspended:
+                future: Future[Any] | None = None
+                if awaited:
+                    future = Future()
+                    future.set_running_or_notify_cancel()
+                self._suspend(result, future, copy_context())
+                return future
         except BaseException:
             self._release()
             raise
-        if type(result) is Suspended:
-            future: Future[Any] | None = None
-            if awaited:
-                future = Future()
-                future.set_running_or_notify_cancel()
-            self._suspend(result, future, copy_context())
-            return future
         self._release()
         return result
 
@@ -217,15 +217,18 @@ class Mailbox:
 
     def _drain(self, worker: bool) -> bool:
         """Handle what is queued; return whether the busy mailbox was handed to another thread."""
-        for _ in range(DRAIN_LIMIT):
-            message = self._next()
-            if message is None:
-                return False
-            if message.begin() and self._hand_over(message, worker):
+        while True:
+            for _ in range(DRAIN_LIMIT):
+                message = self._next()
+                if message is None:
+                    return False
+                if message.begin() and self._hand_over(message, worker):
+                    return True
+            self.owner = 0
+            with contextlib.suppress(RuntimeError):  # no thread to be had: there is nobody but this one to go on
+                self.background.submit(self._drain_on_worker, None)
                 return True
-        self.owner = 0
-        self.background.submit(self._drain_on_worker, None)
-        return True
+            self.owner = get_ident()
 
     def _hand_over(self, message: Message, worker: bool) -> bool:
         """Handle the message where rule 3 says; return whether that is another thread."""
@@ -235,25 +238,36 @@ class Mailbox:
                 message.future.set_result(_TURN)  # type: ignore[union-attr]
                 return True
             if not worker:
-                self.owner = 0
-                self.background.submit(self._drain_on_worker, message)
-                return True
+                return self._hand_to_worker(message)
         return self._handle(message)
+
+    def _hand_to_worker(self, message: Message) -> bool:
+        self.owner = 0
+        try:
+            self.background.submit(self._drain_on_worker, message)
+        except RuntimeError as error:  # no thread to be had, for which the drainer is not to blame
+            self.owner = get_ident()
+            self._fail(message, error)
+            return False
+        return True
+
+    def _fail(self, message: Message, error: BaseException) -> None:
+        answer(message.future, error=error)
+        if message.future is None:
+            logger.error("session %s: a message that nobody waits for failed", self.id, exc_info=error)
 
     def _handle(self, message: Message) -> bool:
         """Run the message's work here and answer; return whether it is suspended."""
         try:
             result = message.work(*message.args)
+            if type(result) is Suspended:
+                self._suspend(result, message.future, message.context)
+                return True
         except BaseException as error:
-            answer(message.future, error=error)
+            self._fail(message, error)
             if not isinstance(error, Exception):
                 raise
-            if message.future is None:
-                logger.exception("session %s: a message that nobody waits for failed", self.id)
             return False
-        if type(result) is Suspended:
-            self._suspend(result, message.future, message.context)
-            return True
         answer(message.future, result)
         return False
 
@@ -271,24 +285,30 @@ class Mailbox:
         """Let the coroutine run on the background loop; the mailbox stays busy until a worker has finished it.
 
         It runs in its sender's context, and if that waits, it is a part of what the sender keeps busy.
+
+        Raises:
+            RuntimeError: No thread could be had for the loop; the mailbox is the caller's still.
         """
-        self.owner = 0
         held = () if future is None else context.get(waits.suspended_in, ())
         context.run(waits.suspended_in.set, (*held, self))
 
-        async def run() -> Any:
-            self._task = asyncio.current_task()
-            return await suspended.coroutine
-
         def done(task: asyncio.Task[Any]) -> None:
-            with contextlib.suppress(RuntimeError):  # the interpreter is going down, nobody waits any more
+            try:
                 self.background.submit(self._resume, suspended, task, future)
+            except RuntimeError as error:
+                if "shutdown" not in str(error):  # of the interpreter: nobody waits any more
+                    self._resume(suspended, task, future)  # no thread to be had but this one
 
-        context.run(self.background.spawn, run(), done)
+        self._suspended, owner, self.owner = suspended, self.owner, 0
+        try:
+            self.background.launch(context, suspended.run, done)
+        except BaseException:
+            self._suspended, self.owner = None, owner
+            suspended.coroutine.close()
+            raise
 
     def _resume(self, suspended: Suspended, task: asyncio.Task[Any], future: Future[Any] | None) -> None:
         self.owner = get_ident()
-        self._task = None
         suspended.coroutine.close()  # cancelled before its first step, it would warn that it was never awaited
         try:
             result = suspended.finish(task)
@@ -298,13 +318,21 @@ class Mailbox:
                 logger.exception("session %s: a handler that nobody waits for failed", self.id)
         else:
             answer(future, result)
+        self._suspended = None
         self._drain_on_worker(None)
 
     def cancel_running(self) -> None:
         """Cancel the ``async def`` handler that is running, if one is."""
-        task = self._task
-        if task is not None:
-            self.background.cancel(task)
+        suspended = self._suspended
+        if suspended is not None:
+            suspended.cancelled = True
+            if suspended.task is not None:
+                self.background.cancel(suspended.task)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the ``async def`` handler was cancelled from outside, and not by what it did itself."""
+        return not self.background.running or (self._suspended is not None and self._suspended.cancelled)
 
     def _wait(self, message: Message, timeout: float | None) -> Any:
         """Wait for the answer to a queued message, or for its turn."""

@@ -43,13 +43,26 @@ class Suspended:
     Args:
         coroutine: Runs on the background loop.
         finish: Called with the coroutine's task, on a worker, while the mailbox is still busy; returns the answer.
+
+    Attributes:
+        task: What runs the coroutine, once it does.
+        cancelled: Whether somebody wants it to end, be it before its first step.
     """
 
-    __slots__ = ("coroutine", "finish")
+    __slots__ = ("cancelled", "coroutine", "finish", "task")
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], finish: Callable[[asyncio.Task[Any]], Any]) -> None:
         self.coroutine = coroutine
         self.finish = finish
+        self.task: asyncio.Task[Any] | None = None
+        self.cancelled = False
+
+    async def run(self) -> Any:
+        """Run the coroutine, if it is still wanted."""
+        self.task = asyncio.current_task()
+        if self.cancelled:
+            raise asyncio.CancelledError
+        return await self.coroutine
 
 
 def answer(future: Future[Any] | None, value: Any = None, *, error: BaseException | None = None) -> None:

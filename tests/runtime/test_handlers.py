@@ -629,3 +629,19 @@ def test_the_default_cast_refuses_slices_and_what_it_does_not_know(request_):
         ref.cast(request_)
     assert ref.get_state() == {"count": 0}
     assert ref.version == 0
+
+
+def test_an_async_handler_that_is_cancelled_by_what_it_waits_for_has_crashed():
+    class Awaiting(SessionProcess):
+        reducers = []
+        restart = Restart.TEMPORARY
+
+        async def handle_call(self, request, state):
+            task = asyncio.ensure_future(asyncio.Event().wait())
+            task.cancel()
+            await task
+
+    ref = sessions.start_session("s", Awaiting)
+    with pytest.raises(CallFailed, match="cancelled"):
+        ref.call("anything")
+    assert not ref.started()

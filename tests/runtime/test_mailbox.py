@@ -303,3 +303,61 @@ def test_who_waits_for_a_coroutine_when_the_background_stops_is_answered_on_thre
     asking.join(10)
     assert answers == ["cancelled"]
     assert background._workers is None
+
+
+def no_thread(thread):
+    raise RuntimeError("can't start new thread")
+
+
+def test_without_a_thread_for_the_loop_the_sender_learns_it_and_the_mailbox_is_free(mailbox, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(RuntimeError, match="new thread"):
+            mailbox.ask(True, 10, lambda: Suspended(asyncio.sleep(0, "never"), _result))
+    assert not mailbox.busy
+    assert mailbox.ask(True, 10, lambda: Suspended(asyncio.sleep(0, "next"), _result)) == "next"
+
+
+@pytest.mark.parametrize("suspends", [True, False])
+async def test_without_a_thread_a_queued_sender_is_answered(mailbox, monkeypatch, suspends):
+    hold = Hold(mailbox)
+
+    def work():
+        return Suspended(asyncio.sleep(0, "never"), _result)
+
+    asking = asyncio.create_task(mailbox.aask(suspends, 10, work if suspends else int))
+    await asyncio.to_thread(until, lambda: mailbox.depth == 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        hold.let_go()
+        with pytest.raises(RuntimeError, match="new thread"):
+            await asking
+    assert not mailbox.busy
+    assert await mailbox.aask(True, 10, work) == "never"
+
+
+def test_one_that_is_cancelled_before_its_first_step_never_takes_it(mailbox, background):
+    gate, ran, outcome = threading.Event(), [], []
+
+    async def handler():
+        ran.append(True)
+
+    background.call_later(0, gate.wait)
+    asking = threading.Thread(
+        target=mailbox.ask, args=(True, 10, lambda: Suspended(handler(), lambda task: outcome.append(task.cancelled())))
+    )
+    asking.start()
+    until(lambda: mailbox._suspended is not None)
+    mailbox.cancel_running()
+    gate.set()
+    asking.join(10)
+    assert (ran, outcome) == ([], [True])
+
+
+async def test_a_sender_on_a_loop_does_not_wait_for_the_background_loop_to_take_its_coroutine(mailbox, background):
+    gate = threading.Event()
+    background.call_later(0, gate.wait)
+    asked = asyncio.create_task(mailbox.aask(True, 10, lambda: Suspended(asyncio.sleep(0, "answer"), _result)))
+    await asyncio.sleep(0)
+    gate.set()
+    assert await asked == "answer"
