@@ -53,6 +53,10 @@ else:
 logger = logging.getLogger("phoenix_sessions")
 
 MAX_BAD_FRAMES: Final = 20
+INSTANCE_ATTRIBUTES: Final = frozenset(
+    ("scope", "channel_layer", "channel_name", "channel_receive", "base_send", "session_process", "_allowance")
+)
+"""What a consumer has only once it serves a connection; its class does not know these names."""
 
 
 class SessionConsumerMixin(_Base):
@@ -93,11 +97,9 @@ class SessionConsumerMixin(_Base):
         super().__init_subclass__(**kwargs)
         cls._allowed = _patterns(cls, "allowed_actions")
         cls._allowed_effects = _patterns(cls, "allowed_effects")
-        ready = [
-            base for base in cls.__mro__ if base is SessionConsumerMixin or base.__module__.startswith("channels.")
-        ]
+        ready = [base for base in cls.__mro__ if base.__module__.partition(".")[0] in ("phoenix_sessions", "channels")]
         for event in cls.subscriptions:
-            if any(event in vars(base) for base in ready):
+            if event in INSTANCE_ATTRIBUTES or any(hasattr(base, event) for base in ready):
                 raise TypeError(
                     f"{cls.__qualname__}.subscriptions has {event!r}, which every consumer has: choose another name"
                 )

@@ -238,6 +238,12 @@ def test_a_subscription_that_could_not_be_shown():
         type("Wrong", (BasketConsumer,), {"subscriptions": {"count_changed": "basket.count"}})
 
 
+@pytest.mark.parametrize("event", ["htmx", "fragments", "get_context", "send_frame"])
+def test_a_subscription_may_not_be_called_as_something_that_the_mixin_has(event):
+    with pytest.raises(TypeError, match=f"subscriptions has '{event}', which every consumer has: choose another name"):
+        type("Wrong", (BasketConsumer,), {"subscriptions": {event: "basket.count"}})
+
+
 def test_fragments_of_a_subclass_replace_those_of_its_base():
     fragments = {"#note": ("basket.note", "testsite/note.html")}
     only = type("Only", (BasketConsumer,), {"fragments": fragments})
