@@ -17,6 +17,7 @@ import msgspec
 from .backends import codec
 from .core.errors import InvalidSnapshot, NotSerializable
 from .core.mounts import Mounts
+from .core.state import is_state
 from .process import SessionProcess
 
 FORMAT: Final = 1
@@ -65,7 +66,7 @@ def restore(process: type[SessionProcess], mounts: Mounts, data: bytes) -> dict[
 
 def _migrate(process: type[SessionProcess], plain: dict[str, Any], version: int) -> dict[str, Any]:
     state = process.migrate(plain, version)
-    if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
+    if not is_state(state):
         raise InvalidSnapshot(f"{process.__qualname__}.migrate returned {state!r}: it must return a mapping by name")
     return dict(state)
 

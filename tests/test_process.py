@@ -126,3 +126,16 @@ def test_a_ttl_that_is_no_duration_starts_nothing(ttl):
     with pytest.raises(ValueError, match="or None for never"):
         type("Wrong", (SessionProcess,), {"ttl": ttl})
     assert not sessions.started("room")
+
+
+@pytest.mark.parametrize("own", [{1: 2}, [("a", 1)], None])
+def test_init_state_returns_a_mapping_by_name(own):
+    class Odd(SessionProcess):
+        reducers = []
+
+        def init_state(self, args):
+            return own
+
+    with pytest.raises(TypeError, match=r"init_state .* must be a mapping with str keys"):
+        sessions.start_session("odd", Odd)
+    assert not sessions.started("odd")

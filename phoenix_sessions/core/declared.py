@@ -61,7 +61,8 @@ def check_declarations(cls: type) -> None:
     Raises:
         InvalidReducer: Reducing needs a plain function, effects no generator; a pace needs something to pace.
     """
-    for attribute, method in ((name, value) for base in cls.__mro__ for name, value in vars(base).items()):
+    resolved = {name: value for base in reversed(cls.__mro__) for name, value in vars(base).items()}
+    for attribute, method in resolved.items():
         reduces, works = hasattr(method, _ON), hasattr(method, _EFFECT)
         if inspect.iscoroutinefunction(method) and (reduces or attribute in _REDUCING):
             raise InvalidReducer(

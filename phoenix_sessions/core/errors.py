@@ -35,6 +35,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .paths import slice_of
+
 
 class SessionError(Exception):
     """Base of every error that phoenix_sessions raises."""
@@ -315,7 +317,7 @@ class NotSerializable(SessionError, TypeError):
     """
 
     def __init__(self, path: str, value: object, rule: str) -> None:
-        self.slice = path.partition(".")[0]
+        self.slice = slice_of(path)
         self.path = path
         super().__init__(f"{path} is {value!r:.200}, a {type(value).__qualname__}, which cannot be serialised: {rule}")
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar, overload
 
 from .errors import SelectorError
-from .paths import follow, is_path
+from .paths import follow, is_path, slice_of
 
 T = TypeVar("T")
 Input = str | Callable[[Any], Any]
@@ -151,10 +151,12 @@ def create_selector(*parts: Any) -> CreatedSelector[Any]:
 def _slices(inputs: tuple[Input, ...]) -> frozenset[str] | None:
     slices: set[str] = set()
     for each in inputs:
-        own = frozenset({each.partition(".")[0]}) if isinstance(each, str) else getattr(each, "slices", None)
-        if own is None:
+        if isinstance(each, str):
+            slices.add(slice_of(each))
+        elif isinstance(each, CreatedSelector) and each.slices is not None:
+            slices |= each.slices
+        else:
             return None
-        slices |= own
     return frozenset(slices)
 
 

@@ -67,11 +67,11 @@ class Reduced(NamedTuple):
 
     Attributes:
         changed: The slices that changed, by name.
-        unmatched: The mounts that did not know the action, with the action as they saw it.
+        unmatched: The mounts that did not know the action: (action as they saw it, reducer, slice name).
     """
 
     changed: dict[str, Any]
-    unmatched: list[tuple[Reducer, str, Action]]
+    unmatched: list[tuple[Action, Reducer, str]]
 
 
 class Mounts:
@@ -154,7 +154,7 @@ def reduce(state: Mapping[str, Any], action: Action, route: Route) -> Reduced:
         ReducerError: A reducer raised or returned None; ``__cause__`` has it.
     """
     changed: dict[str, Any] = {}
-    unmatched: list[tuple[Reducer, str, Action]] = []
+    unmatched: list[tuple[Action, Reducer, str]] = []
     for name, handle, type_, _ in route:
         local = action if type_ == action.type else Action(type_, action.payload, action.meta)
         before = state[name]
@@ -165,7 +165,7 @@ def reduce(state: Mapping[str, Any], action: Action, route: Route) -> Reduced:
         except Exception as error:
             raise ReducerError(name, local, error) from error
         if after is UNMATCHED:
-            unmatched.append((handle.__self__, name, local))  # type: ignore[attr-defined]
+            unmatched.append((local, handle.__self__, name))  # type: ignore[attr-defined]
         elif after is not before:
             changed[name] = after
     return Reduced(changed, unmatched)
@@ -196,23 +196,22 @@ def _entries(specs: Iterable[Any] | Mapping[str, Any]) -> list[Any]:
 
 def _parse(spec: Any) -> Mount:
     match spec:
-        case type() if issubclass(spec, Reducer) and hasattr(spec, "name"):
+        case type() if issubclass(spec, Reducer) and hasattr(spec, "name") and hasattr(spec, "action_prefix"):
             return Mount(spec.name, spec(), spec.action_prefix or "")
         case (str(name), type() as reducer) if issubclass(reducer, Reducer):
             return _named(name, reducer, name)
         case (str(name), type() as reducer, prefix) if issubclass(reducer, Reducer):
-            check_prefix(f"mount {name!r}", prefix)
-            return _named(name, reducer, prefix or "")
+            return _named(name, reducer, prefix)
     raise InvalidReducer(
         f"cannot mount {spec!r}: an entry of reducers is a Reducer class, (name, Reducer) or (name, Reducer, prefix)"
     )
 
 
-def _named(name: str, reducer: type[Reducer], prefix: str) -> Mount:
+def _named(name: str, reducer: type[Reducer], prefix: str | None) -> Mount:
     if not name.isidentifier():
         raise InvalidReducer(f"cannot mount {reducer.__qualname__} as {name!r}: the name must be an identifier")
     check_prefix(f"mount {name!r}", prefix)
-    return Mount(name, reducer(), prefix)
+    return Mount(name, reducer(), prefix or "")
 
 
 def _check_unique(mounts: tuple[Mount, ...]) -> None:

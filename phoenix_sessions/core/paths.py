@@ -16,6 +16,11 @@ def is_path(value: object) -> bool:
     return isinstance(value, str) and all(value.split("."))
 
 
+def slice_of(path: str) -> str:
+    """Return the name of the slice that the path begins with."""
+    return path.partition(".")[0]
+
+
 def follow(path: str, state: Any) -> Any:
     """Return what is at the end of the path.
 

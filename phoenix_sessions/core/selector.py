@@ -15,7 +15,7 @@ from typing import Any
 
 from .errors import SelectorError
 from .memoised import CreatedSelector, Memo
-from .paths import follow, is_path
+from .paths import follow, is_path, slice_of
 
 Selector = str | Callable[[Any], Any] | None
 
@@ -25,7 +25,7 @@ ANY_SLICE: tuple[None] = (None,)
 def slices_of(selector: Selector) -> frozenset[str] | tuple[None]:
     """Return the slices that the selector depends on; (None,) if it may be any."""
     if isinstance(selector, str):
-        return frozenset({selector.partition(".")[0]})
+        return frozenset({slice_of(selector)})
     slices = selector.slices if isinstance(selector, CreatedSelector) else None
     return ANY_SLICE if slices is None else slices
 

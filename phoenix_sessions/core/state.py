@@ -8,7 +8,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self, TypeGuard
 
 
 class State(dict[str, Any]):
@@ -46,6 +46,11 @@ class State(dict[str, Any]):
 
 
 EMPTY = State()
+
+
+def is_state(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether this can be a state: a mapping with str keys."""
+    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
 
 
 class Gone:

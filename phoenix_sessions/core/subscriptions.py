@@ -141,9 +141,13 @@ class Subscriptions:
             SelectorError: A selector raised; nothing was subscribed.
         """
         self.purge(version)
-        distinct = {_key(selector): selector for selector in selectors.values()}
-        picked = {key: self._selection(selector, state, version) for key, selector in distinct.items()}
-        selections = {event: picked[_key(selector)] for event, selector in selectors.items()}
+        picked: dict[object, Selection] = {}
+        selections: dict[str, Selection] = {}
+        for event, selector in selectors.items():
+            key = _key(selector)
+            if key not in picked:
+                picked[key] = self._selection(key, selector, state, version)
+            selections[event] = picked[key]
         subscriber = Subscriber(receiver)
         first = {}
         for event, selection in selections.items():
@@ -163,11 +167,7 @@ class Subscriptions:
             for selection in self._by_slice.get(name, ()):
                 if selection.subscribers and selection.checked != version:
                     _refresh(selection, state, version, self._memo, told)
-        for subscriber in told.failures:
-            subscriber.active = False
-            told.changes.pop(subscriber, None)
-        if told.failures:
-            self.purge(version)
+        self._end_failed(told, version)
         return told
 
     def restart(self, state: Any) -> Told:
@@ -184,11 +184,15 @@ class Subscriptions:
                 continue
             for subscriber, event in selection.subscribers:
                 told.changes.setdefault(subscriber, {})[event] = selection.value
+        self._end_failed(told, 0)
+        return told
+
+    def _end_failed(self, told: Told, version: int) -> None:
         for subscriber in told.failures:
             subscriber.active = False
             told.changes.pop(subscriber, None)
-        self.purge(0)
-        return told
+        if told.failures:
+            self.purge(version)
 
     def purge(self, version: int) -> None:
         """Forget the subscribers that are not active any more."""
@@ -200,8 +204,8 @@ class Subscriptions:
                 if not selection.subscribers:
                     self._leave(selection, version)
 
-    def _selection(self, selector: Selector, state: Any, version: int) -> Selection:
-        known = self._selections.get(_key(selector))
+    def _selection(self, key: object, selector: Selector, state: Any, version: int) -> Selection:
+        known = self._selections.get(key)
         if known is None:
             return Selection(selector, select(selector, state, self._memo), version)
         if not known.subscribers:
@@ -209,17 +213,20 @@ class Subscriptions:
         return known
 
     def _keep(self, selection: Selection) -> None:
-        if self._selections.setdefault(_key(selection.selector), selection) is selection:
+        key = _key(selection.selector)
+        if key not in self._selections:
+            self._selections[key] = selection
             for name in selection.slices:
-                selections = self._by_slice.setdefault(name, [])
-                if selection not in selections:
-                    selections.append(selection)
+                self._by_slice.setdefault(name, []).append(selection)
 
     def _leave(self, selection: Selection, version: int) -> None:
         selection.seen = version
         if selection.slices == ANY_SLICE:
             self._drop(selection)
             return
+        key = _key(selection.selector)
+        if self._selections.pop(key, None) is not None:  # None: its selector has failed
+            self._selections[key] = selection  # the last now, those left before it go first
         idle = [each for each in self._selections.values() if not each.subscribers]
         for oldest in idle[:-MAX_IDLE]:
             self._drop(oldest)

@@ -92,7 +92,7 @@ class Draft:
             changed, unmatched = spec.development.reduce(self._session, self.state, action, now)
         self.ran += [step for step in now if step.pace is not None]
         self.waiting += [(step, action) for step in route if step.pace is not None and step.pace.trailing]
-        self.unmatched += [(local, reducer, name) for reducer, name, local in unmatched]
+        self.unmatched += unmatched
         if not route:
             self.unmatched.append((action, None, None))
         if now or not route:

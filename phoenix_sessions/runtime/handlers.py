@@ -9,12 +9,12 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from ..core.errors import CallFailed, CastFailed, SessionStopped
 from ..core.replies import UNCHANGED, NoReply, Reply, Stop
-from ..core.state import State, differences
+from ..core.state import State, differences, is_state
 from . import telemetry
 from .message import Suspended
 from .session import Session
@@ -125,7 +125,7 @@ def _next_state(session: Session, state: Any) -> tuple[State, dict[str, Any]] | 
     before = session.state
     if state is UNCHANGED or state is before:
         return None
-    if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
+    if not is_state(state):
         raise TypeError(f"the handler's next state is {state!r}: it must be a mapping with str keys")
     if missing := [name for name in session.spec.mounts.names if state.get(name) is None]:
         raise TypeError(f"the handler's next state lacks the slices {sorted(missing)}: start from {{**state, ...}}")

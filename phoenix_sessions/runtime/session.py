@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.action import Action
 from ..core.errors import MailboxFull, SessionNotFound, SessionStopped
 from ..core.mounts import EffectStep, Route
-from ..core.state import State
+from ..core.state import State, is_state
 from . import telemetry
 from .effect import Effect
 from .effects import Effects
@@ -118,8 +118,8 @@ class Session(Store):
         """
         self._process = None
         own = self.process.init_state(self.args)
-        if not isinstance(own, Mapping):
-            raise TypeError(f"init_state of {self.spec.process!r} returned {own!r}: it must return a mapping")
+        if not is_state(own):
+            raise TypeError(f"init_state of {self.spec.process!r} returned {own!r}: it must be a mapping with str keys")
         slices = self.spec.mounts.init_state()
         if both := own.keys() & slices.keys():
             raise ValueError(f"init_state of {self.spec.process!r} returned keys that are slices: {sorted(both)}")

@@ -144,10 +144,9 @@ class Store(Mailbox):
         self.handled += 1
         if changed:
             self.commit(self.state.replace(changed), changed)
-        if self.history is not None:
-            self.history.add(action, self.version, self.supervisor.clock.time(), origin, changed)
-        for reducer, name, local in unmatched:
-            self._guarded("unmatched", self.spec.unmatched, local, reducer, name)
+        self.remember(action, origin, changed)
+        for each in unmatched:
+            self._guarded("unmatched", self.spec.unmatched, *each)
         if not route:
             self._guarded("unmatched", self.spec.unmatched, action, None, None)
         return self.version

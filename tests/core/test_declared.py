@@ -204,3 +204,17 @@ def test_a_method_does_not_reduce_and_work():
 def test_a_pace_needs_an_action():
     with pytest.raises(InvalidReducer, match="no @on or @effect"):
         reducer(add=debounce(1)(fresh(plain)))
+
+
+def test_what_a_class_has_overridden_is_not_judged():
+    class Waiting:
+        async def handle_action(self, action, state):
+            return state
+
+    class Plain(Waiting, Reducer):
+        name = "plain"
+
+        def handle_action(self, action, state):
+            return state
+
+    assert Plain().handle_action(None, 1) == 1

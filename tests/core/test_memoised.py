@@ -310,3 +310,11 @@ def test_hits_and_misses_are_told():
         telemetry.detach("watch")
     facts = {"session_id": "s", "process": Crash, "selector": total}
     assert events == [(names[1], {"count": 1}, facts, None), (names[0], {"count": 1}, facts, None)]
+
+
+def test_a_function_that_happens_to_have_slices_may_depend_on_any():
+    def total(state):
+        return state["a"]
+
+    total.slices = frozenset({"b"})
+    assert create_selector([total], lambda value: value).slices is None

@@ -284,3 +284,11 @@ def test_the_failure_of_an_effect_goes_to_its_own_mount_if_it_handles_that():
         ("other", "start.failed"),
     ]
     assert mounts.effects("load.item.start", None, None)[0].failed == ()
+
+
+def test_an_abstract_reducer_with_a_name_cannot_be_mounted():
+    class Base(Reducer, abstract=True):
+        name = "base"
+
+    with pytest.raises(InvalidReducer, match="cannot mount"):
+        Mounts([Base])

@@ -292,3 +292,15 @@ def test_whoever_comes_and_goes_knows_the_truth_while_there(steps):
             seen[which] = store.version
         for page, subscriber in enumerate(there):
             assert subscriber is None or beliefs[page] == {"a": store.state.a, "b": store.state.b}
+
+
+def test_what_was_left_last_is_kept_longest_whoever_came_first():
+    names = [f"s{number}" for number in range(MAX_IDLE + 1)]
+    store = Commits(**dict.fromkeys(names, 0))
+    first, _ = store.subscribe(value=names[0])
+    for name in names[1:]:
+        other, _ = store.subscribe(value=name)
+        store.leave(other)
+    store.leave(first)
+    store.commit(**{names[1]: 1})
+    assert store.subscribe(since=0, value=names[0])[1] == {}
