@@ -31,9 +31,10 @@ from .core.selector import Selector
 from .frames import encode
 from .identity import KEY
 from .manager import sessions
+from .middleware import unavailable
 from .outbox import Outbox
 from .pump import RECONNECT, close_code
-from .resume import event_id, from_event_id
+from .resume import event_id, from_event_id, from_query
 from .subscription import Subscription
 
 logger = logging.getLogger("phoenix_sessions")
@@ -70,10 +71,10 @@ class SessionEventStream(View):
         if not isinstance(request, ASGIRequest):
             raise ImproperlyConfigured("SessionEventStream needs ASGI: under WSGI each stream would hold a worker")
         id = await request.session.aget(KEY)
-        point = _point(request)
-        if id is None or point == END_ID:
+        seen = request.headers.get("Last-Event-ID")  # newer than the query, which the page was painted with
+        if id is None or seen == END_ID:
             return HttpResponse(status=204)
-        since = None if point is None else from_event_id(point)
+        since = from_event_id(seen) if seen is not None else from_query(request.META["QUERY_STRING"].encode())
         outbox = Outbox()
         try:
             start = sessions.config.auto_start if self.auto_start is None else self.auto_start
@@ -82,7 +83,7 @@ class SessionEventStream(View):
         except (SessionNotFound, SessionStopped):
             return HttpResponse(status=204)
         except MailboxFull:
-            return HttpResponse(status=503, headers={"Retry-After": "1"})
+            return unavailable(1)
         outbox.resume = "new" if since is None else "recovered" if known else "not_found"
         events = self._events(outbox, subscription)
         weakref.finalize(events, subscription.drop).atexit = False  # in case the response gets lost on its way
@@ -146,12 +147,3 @@ def _last(outbox: Outbox) -> bytes | None:
         return None
     data = msgspec.json.encode({"code": code, "reason": outbox.end[1]})
     return f"event: end\nid: {END_ID}\ndata: {data.decode()}\n\n".encode()
-
-
-def _point(request: HttpRequest) -> str | None:
-    """Return what the browser has already, by header or query; the header is newer."""
-    if (header := request.headers.get("Last-Event-ID")) is not None:
-        return str(header)
-    if "epoch" in request.GET or "version" in request.GET:
-        return f"{request.GET.get('epoch', '')}-{request.GET.get('version', '')}"
-    return None

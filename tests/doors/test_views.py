@@ -1,8 +1,10 @@
 """Server-sent events: state frames, resume, the end, and nothing left behind."""
 
+import asyncio
 import gc
 import http.client
 import json
+import threading
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,8 +14,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import AsyncRequestFactory, RequestFactory
 
 from doors.servers import PATIENCE, Guest, wait_until
-from phoenix_sessions import SelectorError, sessions
+from phoenix_sessions import Reply, SelectorError, SessionProcess, sessions
 from phoenix_sessions.identity import KEY
+from phoenix_sessions.runtime import mailbox
 from phoenix_sessions.views import SessionEventStream
 
 ID = "visitor"
@@ -97,6 +100,35 @@ async def test_a_point_that_no_life_knows_gets_everything(point):
     frame = (await event(stream))["data"]
     assert (frame["resume"], frame["changes"]) == ("not_found", {"count_changed": 0})
     await stream.aclose()
+
+
+async def test_what_the_browser_has_seen_is_newer_than_what_the_page_was_painted_with():
+    ref = await sessions.astart_session(ID)
+    await ref.adispatch("counter.add")
+    stream = aiter(await visit(query=f"?epoch={ref.epoch}&version=0", **{"Last-Event-ID": f"{ref.epoch}-1"}))
+    assert (await event(stream))["data"]["changes"] == {}
+    await stream.aclose()
+
+
+async def test_when_too_many_messages_wait_the_browser_is_asked_to_come_back(monkeypatch):
+    monkeypatch.setattr(mailbox, "MAILBOX_LIMIT", 0)
+    entered, leave = threading.Event(), threading.Event()
+
+    class Busy(SessionProcess):
+        reducers = []
+
+        def handle_call(self, request, state):
+            entered.set()
+            leave.wait(10)
+            return Reply(None)
+
+    ref = await sessions.astart_session(ID, Busy)
+    call = asyncio.create_task(asyncio.to_thread(ref.call, "wait", 10))
+    assert await asyncio.to_thread(entered.wait, 10)
+    response = await visit()
+    leave.set()
+    await call
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "1")
 
 
 @pytest.mark.parametrize(("reason", "code"), [("normal", 4404), ("logout", 4401)])
