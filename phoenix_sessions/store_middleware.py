@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .core.action import Action
-from .core.state import State
+from .core.state import State, differences
 
 if TYPE_CHECKING:
     from .ref import SessionRef
@@ -42,8 +42,8 @@ def log_actions(level: int = logging.DEBUG) -> Middleware:
         except Exception as error:
             logger.log(level, "session %s: %s failed: %s", ref.id, action.type, error)
             raise
-        changed = [name for name, value in after.items() if before.get(name) is not value]
-        logger.log(level, "session %s: %s changes %s", ref.id, action.type, ", ".join(changed) or "nothing")
+        changed = ", ".join(differences(before, after)) or "nothing"
+        logger.log(level, "session %s: %s changes %s", ref.id, action.type, changed)
         return after
 
     return log_action
