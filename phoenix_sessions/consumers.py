@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlparse
 
 import msgspec
-from channels.security.websocket import OriginValidator
+from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
 
 from .allowance import Allowance
@@ -255,9 +255,8 @@ def _same_site(scope: Mapping[str, Any]) -> bool:
     origins = [value for name, value in scope.get("headers", ()) if name == b"origin"]
     if not origins:
         return True
-    hosts = settings.ALLOWED_HOSTS or (["localhost", "127.0.0.1", "[::1]"] if settings.DEBUG else [])
     with contextlib.suppress(ValueError):
-        return bool(OriginValidator(None, hosts).valid_origin(urlparse(origins[0].decode("latin-1"))))
+        return bool(AllowedHostsOriginValidator(None).valid_origin(urlparse(origins[0].decode("latin-1"))))
     return False
 
 

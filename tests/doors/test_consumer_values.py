@@ -302,11 +302,11 @@ async def test_nothing_is_left_behind_after_a_disconnect(counter):
     assert {task for task in asyncio.all_tasks() - before if not task.cancelling()} == set()
 
 
-@pytest.mark.parametrize(
-    "event",
-    ["close", "send", "groups", "receive_json", "allowed_actions", "_outbox", "__class__"]
-    + ["scope", "channel_layer", "channel_name", "channel_receive", "base_send", "session_process", "_allowance"],
-)
+OF_THE_CLASS = ["close", "send", "groups", "receive_json", "allowed_actions", "_outbox", "__class__"]
+OF_EACH = ["scope", "channel_layer", "channel_name", "channel_receive", "base_send", "session_process", "_allowance"]
+
+
+@pytest.mark.parametrize("event", [*OF_THE_CLASS, *OF_EACH])
 def test_an_event_may_not_be_called_as_something_that_a_consumer_has_already(event):
     with pytest.raises(TypeError, match=f"subscriptions has '{event}', which every consumer has: choose another name"):
         type("Wrong", (PairConsumer,), {"subscriptions": {event: "pair.left"}})
