@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -127,8 +127,7 @@ class Changes:
 
     async def __aenter__(self) -> Self:
         self._latest = Latest()
-        subscribe: Callable[..., Any] = self._ref.asubscribe_all
-        self._subscription, _ = await subscribe(self._selectors, self._latest)
+        self._subscription, _ = await self._ref.asubscribe_all(self._selectors, self._latest)
         return self
 
     async def __aexit__(
