@@ -7,12 +7,12 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextvars import copy_context
 from typing import Any
 
-from .core.action import NO_META, Action, check_action, check_routing
-from .core.mounts import EffectStep, Route
+from .core.action import Action, check_routing, make_action
+from .core.mounts import EffectStep, Names, Route
 from .effect_handle import EffectHandle
 from .handle import Handle
 from .runtime.session import Session
@@ -29,7 +29,7 @@ class Dispatching(Handle):
         type: str,
         payload: Any = None,
         *,
-        reducers: Iterable[str] | None = None,
+        reducers: Names | None = None,
         reducer_prefix: str | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> None:
@@ -47,7 +47,7 @@ class Dispatching(Handle):
         type: str,
         payload: Any = None,
         *,
-        reducers: Iterable[str] | None = None,
+        reducers: Names | None = None,
         reducer_prefix: str | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> int:
@@ -75,7 +75,7 @@ class Dispatching(Handle):
         type: str,
         payload: Any = None,
         *,
-        reducers: Iterable[str] | None = None,
+        reducers: Names | None = None,
         reducer_prefix: str | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> int:
@@ -90,7 +90,7 @@ class Dispatching(Handle):
         type: str,
         payload: Any = None,
         *,
-        reducers: Iterable[str] | None = None,
+        reducers: Names | None = None,
         reducer_prefix: str | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> EffectHandle:
@@ -116,7 +116,7 @@ class Dispatching(Handle):
         type: str,
         payload: Any = None,
         *,
-        reducers: Iterable[str] | None = None,
+        reducers: Names | None = None,
         reducer_prefix: str | None = None,
         meta: Mapping[str, Any] | None = None,
     ) -> EffectHandle:
@@ -130,12 +130,11 @@ def _routed(
     session: Session,
     type: str,
     payload: Any,
-    reducers: Iterable[str] | None,
+    reducers: Names | None,
     prefix: str | None,
     meta: Mapping[str, Any] | None,
 ) -> tuple[Action, Route]:
-    check_action(type, meta)
-    action = Action(type, payload, NO_META if meta is None else meta)
+    action = make_action(type, payload, meta)
     if reducers is None and prefix is None:
         return action, session.spec.mounts.route(type)
     check_routing(type, reducers, prefix)
@@ -146,11 +145,10 @@ def _steps(
     session: Session,
     type: str,
     payload: Any,
-    reducers: Iterable[str] | None,
+    reducers: Names | None,
     prefix: str | None,
     meta: Mapping[str, Any] | None,
 ) -> tuple[Action, tuple[EffectStep, ...]]:
-    check_action(type, meta)
+    action = make_action(type, payload, meta)
     check_routing(type, reducers, prefix)
-    action = Action(type, payload, NO_META if meta is None else meta)
     return action, session.spec.mounts.effects(type, reducers, prefix)

@@ -47,6 +47,16 @@ def check_action(type: object, meta: object) -> None:
         raise InvalidAction(f"the meta of action {type!r} is {meta!r}: it must be a mapping or None")
 
 
+def make_action(type: str, payload: Any, meta: Mapping[str, Any] | None) -> Action:
+    """Return the action that ``dispatch`` was given.
+
+    Raises:
+        InvalidAction: As ``check_action``.
+    """
+    check_action(type, meta)
+    return Action(type, payload, NO_META if meta is None else meta)
+
+
 def check_routing(type: str, reducers: object, prefix: object) -> None:
     """Check the explicit routing of an action.
 

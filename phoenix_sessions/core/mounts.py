@@ -42,6 +42,7 @@ class Step(NamedTuple):
 
 
 Route = tuple[Step, ...]
+Names = list[str] | tuple[str, ...]
 
 
 class EffectStep(NamedTuple):
@@ -115,7 +116,7 @@ class Mounts:
             _keep(self._routes, type_, route)
         return route
 
-    def route_to(self, type_: str, reducers: Iterable[str] | None, prefix: str | None) -> Route:
+    def route_to(self, type_: str, reducers: Names | None, prefix: str | None) -> Route:
         """Return the steps for an action with explicit targets (rules 2 and 3)."""
         names = None if reducers is None else tuple(reducers)
         key = (type_, names, prefix)
@@ -125,7 +126,7 @@ class Mounts:
             _keep(self._filtered, key, route)
         return route
 
-    def effects(self, type_: str, reducers: Iterable[str] | None, prefix: str | None) -> tuple[EffectStep, ...]:
+    def effects(self, type_: str, reducers: Names | None, prefix: str | None) -> tuple[EffectStep, ...]:
         """Return the mounts that an action of ``dispatch_async`` concerns, with what each of them does for it."""
         names = None if reducers is None else tuple(reducers)
         return tuple(_effect_step(mount, local) for mount, local in self._targets(type_, names, prefix))

@@ -1,7 +1,7 @@
 """The time, as an argument.
 
 Rules:
-    1. Nothing in the package asks the operating system for the time or sleeps but through a clock.
+    1. Sessions, timers and limits ask nobody else for the time, and nothing of them sleeps but through a clock.
     2. ``monotonic`` measures durations; ``time`` is for people.
 """
 

@@ -21,7 +21,7 @@ from concurrent.futures import CancelledError, Future
 from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
-from ..core.action import NO_META, Action, check_action
+from ..core.action import Action, check_action, make_action
 from ..core.errors import MailboxFull
 from ..core.mounts import EffectStep, Route
 from . import telemetry, waits
@@ -203,11 +203,11 @@ class Effect:
         return version
 
     def _routed(self, type: str, payload: Any, meta: Mapping[str, Any] | None) -> tuple[Action, Route]:
-        check_action(type, meta)
+        action = make_action(type, payload, meta)
         if type.startswith("."):
             check_action(type[1:], meta)
-            type = f"{self._step.mount.prefix}{type}".removeprefix(".")
-        return Action(type, payload, NO_META if meta is None else meta), self._session.spec.mounts.route(type)
+            action = Action(f"{self._step.mount.prefix}{type}".removeprefix("."), payload, action.meta)
+        return action, self._session.spec.mounts.route(action.type)
 
     def _apply(self, action: Action, route: Route) -> int:
         if self.over:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import deque
-from collections.abc import Iterator
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, Final
 
@@ -103,7 +102,7 @@ class Effects:
 
     def cancel(self, cancel_ref: Any) -> None:
         """Cancel the effects with this reference."""
-        for effect in list(self._all()):
+        for effect in self._all():
             if effect.cancel_ref is not None and effect.cancel_ref == cancel_ref:
                 effect.cancel()
 
@@ -111,12 +110,12 @@ class Effects:
         """Cancel everything, because the life ends."""
         with self.lock:
             self.over = True
-        for effect in list(self._all()):
+        for effect in self._all():
             effect.cancel()
 
-    def _all(self) -> Iterator[Effect]:
+    def _all(self) -> list[Effect]:
         with self.lock:
-            yield from (*self._running, *self._waiting, *self._delayed.values(), *self._kept)
+            return [*self._running, *self._waiting, *self._delayed.values(), *self._kept]
 
     def _delay(self, effect: Effect, step: EffectStep) -> None:
         key = (step.mount.name, step.type, "effect")

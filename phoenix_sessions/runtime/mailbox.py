@@ -122,10 +122,9 @@ class Mailbox:
                 self._busy.release()
         with waits.awaiting(self):
             if future is None:
-                message = Message(work, args, Future(), pure, 0)
-                self._enqueue(message)
+                future = Future()
+                self._enqueue(Message(work, args, future, pure, 0))
                 self._drain_if_free()
-                future = message.future
             return await self._await(future, timeout)
 
     def post(self, pure: bool, work: Work, *args: Any) -> None:
@@ -366,8 +365,7 @@ class Mailbox:
         self._release()  # the turn came in the same moment: pass it on
         return True
 
-    async def _await(self, future: Future[Any] | None, timeout: float | None) -> Any:
-        assert future is not None
+    async def _await(self, future: Future[Any], timeout: float | None) -> Any:
         waiter = asyncio.wrap_future(future)
         try:
             async with asyncio.timeout(timeout) as deadline:

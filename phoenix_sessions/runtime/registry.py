@@ -61,13 +61,11 @@ class Registry:
             self._sessions[id] = session
             return session
 
-    def remove(self, session: Session) -> bool:
-        """Free the session's id; returns whether it was there."""
+    def remove(self, session: Session) -> None:
+        """Free the session's id, if it has it still."""
         with self._lock:
-            if self._sessions.get(session.id) is not session:
-                return False
-            del self._sessions[session.id]
-            return True
+            if self._sessions.get(session.id) is session:
+                del self._sessions[session.id]
 
     def rename(self, session: Session, new_id: str) -> None:
         """Put the session under another id and free its old one.

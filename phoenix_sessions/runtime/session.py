@@ -287,7 +287,7 @@ class Session(Store):
     def move(self, new_id: str) -> None:
         """Go on under another id."""
         self.enter()
-        self.supervisor.rename(self, new_id)
+        self.supervisor.registry.rename(self, new_id)
         if self.subscriptions is not None:
             for subscriber in tuple(self.subscriptions.subscribers):
                 if subscriber.active:

@@ -1,8 +1,8 @@
 """Figures about the sessions of this OS process.
 
 Rules:
-    1. Memory is measured, not guessed: the state and bookkeeping of up to ``SAMPLE`` sessions, evenly chosen,
-       are walked (see ``footprint``), and the sum is scaled to all.
+    1. Memory is measured, not guessed: the state and start arguments of up to ``SAMPLE`` sessions, evenly
+       chosen, are walked (see ``footprint``), and the sum is scaled to all. Histories and subscriptions are left out.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class SessionStats:
         dispatches: Actions applied since ``uptime`` began (count), by sessions that have ended too.
         dispatch_rate: Actions per second over the uptime.
         mailbox_depth: Messages that wait (count).
-        memory: What the sessions hold (bytes); scaled from a sample above 1000 sessions.
+        memory: What the sessions hold (bytes), but for histories and subscriptions; a sample above 1000 sessions.
         memory_average: The same per session (bytes).
         uptime: Since the supervisor was built (seconds).
         max_sessions: The limit (count).
@@ -91,7 +91,7 @@ class SessionFacts:
     expires_in: float | None
 
 
-def dotted_path(process: Any) -> str:
+def _dotted_path(process: Any) -> str:
     """Return the dotted path of a process class."""
     return f"{process.__module__}.{process.__qualname__}"
 
@@ -99,7 +99,7 @@ def dotted_path(process: Any) -> str:
 def session_info(supervisor: Supervisor) -> SessionInfo:
     """Count the sessions by process class."""
     sessions = supervisor.registry.all()
-    counts = Counter(dotted_path(session.spec.process) for session in sessions)
+    counts = Counter(_dotted_path(session.spec.process) for session in sessions)
     return SessionInfo(len(sessions), dict(counts))
 
 
@@ -146,6 +146,6 @@ def _subscribers(session: Session) -> int:
 
 
 def _average_memory(sessions: list[Session]) -> float:
-    sample = sessions[:: max(1, len(sessions) // SAMPLE)]
+    sample = sessions[:: max(1, -(-len(sessions) // SAMPLE))]
     held = sum(sys.getsizeof(session) + footprint((session.id, session.state, session.args)) for session in sample)
     return held / len(sample) if sample else 0.0

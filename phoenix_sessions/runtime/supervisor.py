@@ -140,10 +140,6 @@ class Supervisor:
         with self._totals:
             self.ended_handled += session.handled
 
-    def rename(self, session: Session, new_id: str) -> None:
-        """Put the session under another id; called in its mailbox."""
-        self.registry.rename(session, new_id)
-
     def stop(self) -> None:
         """End every session, then the background; for tests and orderly exits."""
         sessions = self.registry.all()

@@ -7,6 +7,7 @@ from racing import race
 from samples import Room
 
 from phoenix_sessions import sessions
+from phoenix_sessions.runtime import stats
 
 
 @pytest.fixture
@@ -30,3 +31,12 @@ def test_subscribers_may_come_and_go_while_they_are_counted(switching_often):
 
     assert race(come_and_go, count) == [None, {(True, 1)}]
     assert all(subscription.active for subscription in staying)
+
+
+@pytest.mark.parametrize("count", [1999, 2000, 2001])
+def test_no_more_sessions_are_walked_than_the_sample_has(monkeypatch, count):
+    walked = []
+    monkeypatch.setattr(stats, "SAMPLE", 100)
+    monkeypatch.setattr(stats, "footprint", lambda value: walked.append(value) or 0)
+    stats._average_memory([sessions.start_session("s")._session()] * count)
+    assert 50 < len(walked) <= 100
