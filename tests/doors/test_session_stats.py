@@ -157,7 +157,7 @@ def test_a_directory_that_others_may_enter_is_refused(runtime, monkeypatch):
         inspection.directory()
 
 
-@pytest.mark.parametrize("seconds", ["0", "-1", "x"])
+@pytest.mark.parametrize("seconds", ["0", "-1", "x", "nan", "inf"])
 def test_watch_wants_a_positive_number(ask, seconds):
     done = ask("--watch", seconds)
 

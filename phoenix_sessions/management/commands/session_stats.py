@@ -7,6 +7,7 @@ Rules:
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from argparse import ArgumentParser
 from collections import Counter
@@ -22,7 +23,7 @@ SUMS: Final = ("sessions", "subscribers", "dispatches", "dispatch_rate", "mailbo
 NOBODY: Final = (
     "No running server answered. Sessions live in the memory of the server's processes, so this command asks them: "
     "start the server as the same user and with the same settings. "
-    "A process answers once it has started its first session."
+    "A process answers once it has started its first session that can expire."
 )
 
 
@@ -88,6 +89,6 @@ def table(total: dict[str, Any]) -> str:
 
 def _positive(text: str) -> float:
     value = float(text)
-    if value <= 0:
+    if not 0 < value < math.inf:
         raise ValueError
     return value
