@@ -17,7 +17,6 @@ class PhoenixSessionsConfig(AppConfig):
 
     name = "phoenix_sessions"
     verbose_name = "Session processes"
-    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Build the supervisor and connect what tells us about settings and logins."""

@@ -3,7 +3,7 @@
 Rules:
     1. The socket is mode 0600 in a directory of mode 0700 that belongs to the user; its name carries the process id and
        a key derived from SECRET_KEY, so that sites do not mix.
-    2. The background loop opens it, so only a process that has sessions (or had some) answers.
+    2. The background loop opens it, so a process answers once it has started its first session that can expire.
     3. A client gets one JSON object and the connection is closed. A socket whose process is gone is removed, by the
        next process that serves or asks.
 """
@@ -79,11 +79,10 @@ async def serve() -> None:
 def _lives(path: Path) -> bool:
     """Return whether the process that a socket is named after still runs."""
     try:
-        os.kill(int(path.stem.rpartition("-")[2]), 0)
+        with contextlib.suppress(PermissionError):  # it runs, as somebody else's
+            os.kill(int(path.stem.rpartition("-")[2]), 0)
     except (ValueError, ProcessLookupError):
         return False
-    except PermissionError:
-        return True
     return True
 
 

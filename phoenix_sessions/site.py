@@ -26,16 +26,14 @@ from .specs import ProcessSpecs
 class Site:
     """The sessions of one site, as far as this OS process serves them.
 
-    Args:
-        clock: Where the time comes from.
+    Attributes:
         companion: A coroutine function that runs on the background loop for as long as it lives.
+        specs: What is worked out once for each process class.
     """
 
-    def __init__(
-        self, clock: Clock | None = None, companion: Callable[[], Coroutine[Any, Any, None]] | None = None
-    ) -> None:
-        self.companion = companion
-        self._clock: Clock = clock or SystemClock()
+    def __init__(self) -> None:
+        self.companion: Callable[[], Coroutine[Any, Any, None]] | None = None
+        self._clock: Clock = SystemClock()
         self._lock = threading.Lock()
         self._supervisor: Supervisor | None = None
         self.specs = ProcessSpecs(self.ref, lambda: self._clock)
