@@ -35,7 +35,8 @@ def _in_fresh_process(kind: str, count: int, how: str) -> float:
     return float(done.stdout)
 
 
-def _resident() -> int:
+def resident_bytes() -> int:
+    """Return how much of this process is in memory (bytes)."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
@@ -75,7 +76,7 @@ def main(kind: str, count: int, how: str) -> float:
     gc.collect()
     if how == "traced":
         tracemalloc.start()
-    look = _traced if how == "traced" else _resident
+    look = _traced if how == "traced" else resident_bytes
     before = look()
     kept.append(build(names[1:]))
     gc.collect()

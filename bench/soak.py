@@ -14,15 +14,14 @@ import argparse
 import asyncio
 import gc
 import logging
-import os
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from .memory import resident_bytes
 from .site import configure
 
 GROWTH = 1.05
@@ -98,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
     for phase, share in (("first", 1 / 3), ("second", 2 / 3)):
         found = _phase(phase, options.seconds * share, f"{options.seed} {phase}", answers)
         checks += found
-        resident.append(_resident())
+        resident.append(resident_bytes())
         if any(check.holds is False for check in found):
             break
     else:
@@ -177,7 +176,7 @@ def _watch(phase: str, seconds: float, actors: list[Any], patience: float) -> No
             print(
                 f"{phase} phase, {now - started:.0f} of {seconds:.0f} s: {count:,} actions, "
                 f"{len(sessions.list_sessions())} sessions, {background.pending} at work in the background, "
-                f"{threading.active_count()} threads, {_resident() / 2**20:.1f} MiB",
+                f"{threading.active_count()} threads, {resident_bytes() / 2**20:.1f} MiB",
                 flush=True,
             )
 
@@ -265,10 +264,6 @@ def _until(condition: Callable[[], bool], timeout: float = 15.0) -> bool:
             return False
         time.sleep(0.1)
     return True
-
-
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":
