@@ -20,6 +20,27 @@ class Count(Reducer):
         raise ValueError("as asked")
 
 
+class CountPair(Reducer):
+    """Two counters, of which each action changes one; "empty" takes both away."""
+
+    name = "count"
+
+    def init_state(self):
+        return {"value": 0, "other": 0}
+
+    @on("add")
+    def add(self, action, state):
+        return {**state, "value": state["value"] + 1}
+
+    @on("other")
+    def other(self, action, state):
+        return {**state, "other": state["other"] + 1}
+
+    @on("empty")
+    def empty(self, action, state):
+        return {}
+
+
 class Room(SessionProcess):
     """Counts, and knows what every process does."""
 

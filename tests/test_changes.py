@@ -3,31 +3,13 @@
 import asyncio
 
 import pytest
+from samples import CountPair
 
-from phoenix_sessions import CallFailed, Reducer, SelectorError, SessionNotFound, SessionProcess, on, sessions
-
-
-class Count(Reducer):
-    name = "count"
-
-    def init_state(self):
-        return {"value": 0, "other": 0}
-
-    @on("add")
-    def add(self, action, state):
-        return {**state, "value": state["value"] + 1}
-
-    @on("other")
-    def other(self, action, state):
-        return {**state, "other": state["other"] + 1}
-
-    @on("empty")
-    def empty(self, action, state):
-        return {}
+from phoenix_sessions import CallFailed, SelectorError, SessionNotFound, SessionProcess, sessions
 
 
 class Room(SessionProcess):
-    reducers = [Count]
+    reducers = [CountPair]
 
     def handle_call(self, request, state):
         raise ValueError("as asked")

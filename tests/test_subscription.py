@@ -4,31 +4,13 @@ import gc
 
 import pytest
 from racing import race
+from samples import CountPair
 
-from phoenix_sessions import NoReply, Reducer, SelectorError, SessionNotFound, SessionProcess, on, sessions
-
-
-class Count(Reducer):
-    name = "count"
-
-    def init_state(self):
-        return {"value": 0, "other": 0}
-
-    @on("add")
-    def add(self, action, state):
-        return {**state, "value": state["value"] + 1}
-
-    @on("other")
-    def other(self, action, state):
-        return {**state, "other": state["other"] + 1}
-
-    @on("empty")
-    def empty(self, action, state):
-        return {}
+from phoenix_sessions import NoReply, SelectorError, SessionNotFound, SessionProcess, sessions
 
 
 class Room(SessionProcess):
-    reducers = [Count]
+    reducers = [CountPair]
 
     def init_state(self, args):
         return {"name": "room"}
