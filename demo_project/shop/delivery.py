@@ -3,6 +3,8 @@
 Rules:
     1. ``dispatch("delivery.ask", ...)`` says that it loads, ``dispatch_async`` does it; see ``views.delivery``.
     2. A question, and the wish to cancel it, have the same ``cancel_ref``: the later ends what the earlier started.
+    3. Effects do not travel and do not move into another session. Where the state comes to say "loading" with nobody at
+       work, the question is dropped, so that no page waits for ever.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,7 @@ Delivery = Mapping[str, Any]
 
 
 class DeliveryReducer(Reducer):
-    """What the courier says: ``status`` is idle, loading, loaded, failed or cancelled."""
+    """What the courier says: ``status`` is idle, loading, loaded, failed, cancelled or dropped."""
 
     name = "delivery"
 
@@ -56,6 +58,11 @@ class DeliveryReducer(Reducer):
     def cancel(self, action: Action, state: Delivery) -> Delivery:
         """Say that nobody waits any more."""
         return {**state, "status": "cancelled"} if state["status"] == "loading" else state
+
+    @on("drop")
+    def drop(self, action: Action, state: Delivery) -> Delivery:
+        """Say that nobody is at work any more."""
+        return {**state, "status": "dropped"} if state["status"] == "loading" else state
 
     @effect("reload")
     @throttle(RELOAD_EVERY)

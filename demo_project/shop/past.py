@@ -26,6 +26,7 @@ WORDS: Final = {
     "delivery.answered": "Courier answered",
     "delivery.ask.failed": "Courier refused",
     "delivery.cancel": "Question taken back",
+    "delivery.drop": "Question dropped",
     "delivery.reloaded": "Board reloaded",
 }
 

@@ -47,8 +47,8 @@ class SearchReducer(Reducer):
     @on("typed")
     @debounce(PAUSE)
     def typed(self, action: Action, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Search for what was typed last, once nothing more comes."""
-        return self.now(action, state)
+        """Search for what was typed last, once nothing more comes, unless a form was sent and has done it."""
+        return state if action.payload.text == state["query"] else self.now(action, state)
 
     @on("now")
     def now(self, action: Action, state: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -59,7 +59,7 @@ def test_nobody_travels_in_the_session_of_another(visited: Client, own_sessions:
 
 
 @pytest.mark.parametrize(
-    ("to", "why"), [("redo", "There is nothing to do again."), ("7", "Version 7 is not kept any more.")]
+    ("to", "why"), [("redo", "There is nothing to redo."), ("7", "Version 7 is not kept any more.")]
 )
 def test_why_one_cannot_travel_is_said(visited: Client, to: str, why: str) -> None:
     assert why in visited.post("/travel/", {"to": to}, follow=True).content.decode()
@@ -124,7 +124,26 @@ def test_who_logs_in_waits_for_the_courier_no_more(client: Client, own_sessions:
     User.objects.create_user("ada", password="a-long-password")
     client.post("/delivery/ask/", {"town": "the Moon"})
     client.post("/account/log-in/", {"username": "ada", "password": "a-long-password"})
-    assert only(own_sessions).get_state("delivery.status") == "cancelled"
+    assert only(own_sessions).get_state("delivery.status") == "dropped"
+    assert b"The question about the Moon was dropped" in client.get("/delivery/").content
+
+
+def test_who_travels_back_to_a_question_waits_for_nobody(client: Client, own_sessions: SessionManager) -> None:
+    client.post("/delivery/ask/", {"town": "the Moon"})
+    client.post("/delivery/cancel/")
+    client.post("/travel/", {"to": "undo"})
+    assert only(own_sessions).get_state("delivery.status") == "dropped"
+    client.post("/travel/", {"to": "0"})
+    assert only(own_sessions).get_state("delivery.status") == "idle"
+
+
+def test_a_form_that_is_sent_before_the_pause_is_over_searches_once(
+    client: Client, own_sessions: SessionManager, clock: FakeClock
+) -> None:
+    client.post("/do/search.typed/", {"text": "mug"}, headers=SCRIPT)
+    client.post("/do/search.now/", {"text": "mug"})
+    clock.advance(1)
+    assert only(own_sessions).get_state("search.searches") == 1
 
 
 def test_the_total_is_computed_only_when_the_cart_changes(client: Client) -> None:

@@ -60,5 +60,5 @@ def _welcome(request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
     guest.terminate("login")
     process = AdminSession if getattr(user, "is_staff", False) else UserSession
     customer = sessions.start_session(guest.id, process, args={"customer": user.get_username()}, snapshot=snapshot)
-    customer.dispatch("delivery.cancel")
+    customer.dispatch("delivery.drop")
     return redirect("cart")

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 from phoenix_sessions import VersionNotFound
 from phoenix_sessions.decorators import ensure_session_process
 
+from ..delivery import CANCEL_REF
 from ..past import moments
 from .answers import done, failed, refused
 
@@ -32,7 +33,8 @@ def travel(request: HttpRequest) -> HttpResponse:
             ref.travel_to(int(to))
         else:
             return refused("there is no such way to travel")
+        ref.dispatch("delivery.drop", meta={"cancel_ref": CANCEL_REF})  # effects do not travel
     except VersionNotFound:
-        missing = {"undo": "There is nothing to undo.", "redo": "There is nothing to do again."}
+        missing = {"undo": "There is nothing to undo.", "redo": "There is nothing to redo."}
         return failed(request, "counter", missing.get(to, f"Version {to} is not kept any more."))
     return done(request, "counter")
