@@ -10,6 +10,8 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -97,20 +99,29 @@ def _tell(session: Session, message: Any) -> None:
 
 
 def _for_each(ids: Iterable[str], work: Callable[[str], T], concurrency: int) -> dict[str, T | Exception]:
-    caller, context = get_ident(), copy_context()
+    caller, context, unique = get_ident(), copy_context(), list(dict.fromkeys(ids))
+    left = deque(unique)
+    answers: dict[str, T | Exception] = {}
 
     def attempt(id: str) -> T | Exception:
         try:
-            with waits.working_for(caller):
-                return context.copy().run(work, id)
+            return context.copy().run(work, id)
         except Exception as error:
             return error
+
+    def attempt_what_is_left() -> None:
+        try:
+            with waits.working_for(caller), contextlib.suppress(IndexError):  # nothing is left
+                while True:
+                    id = left.popleft()
+                    answers[id] = attempt(id)
         finally:
             connections.close_all()  # those of this thread, which nobody else would close
 
-    unique = list(dict.fromkeys(ids))
     with ThreadPoolExecutor(_checked(concurrency)) as threads:
-        return dict(zip(unique, threads.map(attempt, unique), strict=True))
+        for thread in [threads.submit(attempt_what_is_left) for _ in range(min(concurrency, len(unique)))]:
+            thread.result()
+    return {id: answers[id] for id in unique}
 
 
 async def _afor_each(

@@ -56,3 +56,12 @@ def _disconnect():
         if wrapper.connection is not None:
             wrapper.connection.close()
             wrapper.connection = None
+
+
+@pytest.fixture
+def file_database(django_db_blocker, tmp_path):
+    """The alias of a database in a file, as Django keeps connections to one in memory open."""
+    connections.settings["file"] = {**connections.settings["default"], "NAME": tmp_path / "db.sqlite3"}
+    with django_db_blocker.unblock():
+        yield "file"
+    del connections.settings["file"]

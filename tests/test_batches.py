@@ -5,6 +5,8 @@ import threading
 
 import pytest
 from django.core.exceptions import SynchronousOnlyOperation
+from django.db import connections
+from django.db.backends.signals import connection_created
 from racing import until
 from samples import Count, Room
 
@@ -19,6 +21,7 @@ from phoenix_sessions import (
     SessionLimitReached,
     SessionNotFound,
     SessionProcess,
+    SessionRef,
     sessions,
     telemetry,
 )
@@ -382,3 +385,26 @@ async def test_a_loop_that_does_not_answer_is_stuck(monkeypatch):
     health = await sessions.asession_health()
     go.set()
     assert (health.healthy, health.background) == (False, "stuck")
+
+
+def test_a_batch_opens_no_more_connections_than_it_has_threads(file_database):
+    class Asking(SessionProcess):
+        reducers = []
+
+        def init_state(self, args):
+            connections[file_database].ensure_connection()
+            return {}
+
+    opened = []
+
+    def note(**facts):
+        opened.append(facts["connection"])
+
+    connection_created.connect(note)
+    try:
+        refs = sessions.start_sessions([f"s{number}" for number in range(20)], Asking, concurrency=2)
+    finally:
+        connection_created.disconnect(note)
+    assert [type(ref) for ref in refs.values()] == [SessionRef] * 20
+    assert 1 <= len(opened) <= 2
+    assert all(each.connection is None for each in opened)

@@ -638,15 +638,6 @@ def test_what_one_mount_sets_in_its_context_the_other_does_not_see():
     assert tag.get() == "none"
 
 
-@pytest.fixture
-def file_database(django_db_blocker, tmp_path):
-    """The alias of a database in a file, as Django keeps connections to one in memory open."""
-    connections.settings["file"] = {**connections.settings["default"], "NAME": tmp_path / "db.sqlite3"}
-    with django_db_blocker.unblock():
-        yield "file"
-    del connections.settings["file"]
-
-
 def test_the_database_connection_of_a_plain_effect_is_closed(ref, file_database):
     wrappers = []
 
