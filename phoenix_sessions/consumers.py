@@ -38,7 +38,7 @@ from .core.errors import (
 from .core.selector import Selector
 from .frames import Ack, ClientFrame, Dispatch, ErrorFrame, OkFrame, decode
 from .identity import KEY
-from .manager import sessions
+from .joining import join
 from .outbox import Outbox
 from .pump import NO_SESSION, NOT_STARTED, POLICY, SERVER_ERROR, TOO_LARGE, TRY_LATER, Pump
 from .ref import SessionRef
@@ -130,7 +130,7 @@ class SessionConsumerMixin(_Base):
             await self.close(NO_SESSION)
             return
         try:
-            await self._subscribe(await self._find(id))
+            await self._join(id)
         except (SessionNotFound, SessionStopped):
             await self.close(NOT_STARTED)
         except (SessionLimitReached, RateLimitExceeded, MailboxFull):
@@ -139,18 +139,12 @@ class SessionConsumerMixin(_Base):
             logger.exception("%s cannot subscribe", type(self).__qualname__)
             await self.close(SERVER_ERROR)
 
-    async def _find(self, id: str) -> SessionRef:
-        start = sessions.config.auto_start if self.auto_start is None else self.auto_start
-        return await sessions.aget_or_start(id) if start else await sessions.afind_session(id)
-
-    async def _subscribe(self, ref: SessionRef) -> None:
-        self.session_process = ref
-        since = from_query(self.scope.get("query_string", b""))
-        outbox = self._outbox = Outbox()
+    async def _join(self, id: str) -> None:
         self._allowance = Allowance(self.frames_per_second, self.frame_burst, _now())
-        self._subscription, known = await ref.asubscribe_all(self.subscriptions, outbox, since)
-        outbox.resume = "new" if since is None else "recovered" if known else "not_found"
-        self._pump_task = asyncio.get_running_loop().create_task(self._pump(outbox).run())
+        since = from_query(self.scope.get("query_string", b""))
+        joined = await join(id, self.auto_start, self.subscriptions, since)
+        self.session_process, self._outbox, self._subscription = joined
+        self._pump_task = asyncio.get_running_loop().create_task(self._pump(joined.outbox).run())
 
     # -- the wire, which other consumers may have otherwise ----------------------------------------------------------
 

@@ -91,7 +91,7 @@ async def _aprocess(request: Any) -> SessionRef:
 def unavailable(retry_after: int) -> HttpResponse:
     """Return the 503 that asks to come back in so many seconds."""
     return HttpResponse(
-        "Too many sessions at the moment, please try again shortly.\n",
+        "Too much is going on at the moment, please try again shortly.\n",
         status=503,
         content_type="text/plain; charset=utf-8",
         headers={"Retry-After": str(retry_after)},

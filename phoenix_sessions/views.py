@@ -30,7 +30,7 @@ from .core.errors import MailboxFull, SessionNotFound, SessionStopped
 from .core.selector import Selector
 from .frames import encode
 from .identity import KEY
-from .manager import sessions
+from .joining import join
 from .middleware import unavailable
 from .outbox import Outbox
 from .pump import RECONNECT, close_code
@@ -75,16 +75,12 @@ class SessionEventStream(View):
         if id is None or seen == END_ID:
             return HttpResponse(status=204)
         since = from_event_id(seen) if seen is not None else from_query(request.META["QUERY_STRING"].encode())
-        outbox = Outbox()
         try:
-            start = sessions.config.auto_start if self.auto_start is None else self.auto_start
-            ref = await sessions.aget_or_start(id) if start else await sessions.afind_session(id)
-            subscription, known = await ref.asubscribe_all(self.subscriptions, outbox, since)
+            _, outbox, subscription = await join(id, self.auto_start, self.subscriptions, since)
         except (SessionNotFound, SessionStopped):
             return HttpResponse(status=204)
         except MailboxFull:
             return unavailable(1)
-        outbox.resume = "new" if since is None else "recovered" if known else "not_found"
         events = self._events(outbox, subscription)
         weakref.finalize(events, subscription.drop).atexit = False  # in case the response gets lost on its way
         response = StreamingHttpResponse(
