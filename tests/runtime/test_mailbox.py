@@ -336,13 +336,20 @@ async def test_without_a_thread_a_queued_sender_is_answered(mailbox, monkeypatch
     assert await mailbox.aask(True, 10, work) == "never"
 
 
+def hold_loop(background):
+    """Keep the background loop busy until the event that this returns is set."""
+    entered, gate = threading.Event(), threading.Event()
+    background.call_later(0, lambda: (entered.set(), gate.wait(10)))
+    assert entered.wait(10)
+    return gate
+
+
 def test_one_that_is_cancelled_before_its_first_step_never_takes_it(mailbox, background):
-    gate, ran, outcome = threading.Event(), [], []
+    gate, ran, outcome = hold_loop(background), [], []
 
     async def handler():
         ran.append(True)
 
-    background.call_later(0, gate.wait)
     asking = threading.Thread(
         target=mailbox.ask, args=(True, 10, lambda: Suspended(handler(), lambda task: outcome.append(task.cancelled())))
     )
@@ -355,8 +362,7 @@ def test_one_that_is_cancelled_before_its_first_step_never_takes_it(mailbox, bac
 
 
 async def test_a_sender_on_a_loop_does_not_wait_for_the_background_loop_to_take_its_coroutine(mailbox, background):
-    gate = threading.Event()
-    background.call_later(0, gate.wait)
+    gate = hold_loop(background)
     asked = asyncio.create_task(mailbox.aask(True, 10, lambda: Suspended(asyncio.sleep(0, "answer"), _result)))
     await asyncio.sleep(0)
     gate.set()
