@@ -7,13 +7,12 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
-from math import inf
 from typing import Any, Final
 
 from django.conf import settings
@@ -23,7 +22,7 @@ from django.utils.module_loading import import_string
 from .core.action import Action
 from .core.limits import Rate, parse_rate
 from .core.reducer import Reducer
-from .process import SessionProcess, seconds
+from .process import SessionProcess, idle_time
 from .runtime.spec import UnmatchedHandler
 
 logger = logging.getLogger("phoenix_sessions")
@@ -125,10 +124,10 @@ def _typed(values: Mapping[str, Any], key: str, kind: Any, rule: str) -> Any:
 
 
 def _duration(values: Mapping[str, Any], key: str) -> float:
-    value = values[key]
-    if isinstance(value, bool) or not isinstance(value, int | float | timedelta) or not 0 < seconds(value) < inf:
-        raise _wrong(key, value, "a positive number of seconds or a timedelta")
-    return seconds(value)
+    with contextlib.suppress(ValueError):
+        if (duration := idle_time(values[key])) is not None:
+            return duration
+    raise _wrong(key, values[key], "a positive number of seconds or a timedelta")
 
 
 def _count(values: Mapping[str, Any], key: str, least: int = 1) -> int:
