@@ -1,6 +1,10 @@
 """The bench: what a session costs, beside the same work in bare Python and beside other ways to have a session.
 
-Modules: ``core`` (the rows), ``floors`` (the same work, bare), ``peers`` (a task or a thread per session),
-``measure`` (how time is taken), ``memory`` (bytes), ``machine`` (where it ran), ``site`` (Django's settings), ``table``
-(for reading). Of the soak: ``soak`` (its phases and checks), ``soakers`` (who acts), ``soaked`` (the sessions).
+What is measured: ``groups`` (the rows, a module for each group), ``floors`` (the same work, bare), ``peers`` (a task,
+a thread or a pykka actor for each session), ``memory`` (bytes), ``site`` (Django's settings).
+
+How: ``measure`` (how time is taken), ``child`` (one group in a fresh process), ``wire`` (what it tells), ``report`` (a
+whole run), ``machine`` (where it ran), ``baseline`` (what it must not fall behind), ``table`` and ``charts`` (for reading).
+
+Of the soak: ``soak`` (its phases and checks), ``soakers`` (who acts), ``soaked`` (the sessions).
 """

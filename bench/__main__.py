@@ -1,6 +1,14 @@
-"""``python -m bench [--quick] [--json]`` or ``python -m bench soak``, from the repository's root.
+"""``python -m bench [group ...] [--quick] [--json] [--compare old.json] [--charts DIR]``, from the repository's root.
 
-The ``bench`` extra must be installed.
+Rules:
+    1. Without a group: all of them. Each runs in a fresh process, so that one's settings, garbage and threads do not
+       touch another's.
+    2. With ``--quick`` the ratios are held against a stored baseline, of this version of Python; the exit code is 1 if
+       one is more than 30 % worse. Machines are noisy: a row that looks worse is measured up to twice more, and each
+       ratio judged by its best run (see ``measure``).
+    3. The exit code is 2 if a group failed.
+
+``python -m bench soak`` is the soak. The ``bench`` extra must be installed.
 """
 
 from __future__ import annotations
@@ -8,34 +16,46 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import asdict
+from pathlib import Path
 
-from .site import configure
+from . import baseline
+from .groups import NAMES
+from .report import Report, run_groups
 
 
-def main() -> None:
-    """Measure everything and print it."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="What a session costs, as ratios in one run.")
-    parser.add_argument("--quick", action="store_true", help="shorter samples and fewer sessions: under 30 s")
-    parser.add_argument("--json", action="store_true", help="print JSON (seconds and bytes) instead of tables")
-    options = parser.parse_args()
-    configure()
-    from . import core, machine, measure, memory
-
-    effort = measure.QUICK if options.quick else measure.FULL
-    results = [measure.run(row, effort) for row in core.rows()]
-    bytes_each = memory.measure(options.quick)
+def main(arguments: list[str]) -> int:
+    """Measure, print, and return the exit code."""
+    options = _parser().parse_args(arguments)
+    store = baseline.load(options.baseline)
+    expected = store if options.quick and not options.save_baseline else {}
+    report = run_groups(options.groups or NAMES, options.quick, expected)
     if options.json:
-        report = {
-            "machine": machine.describe(),
-            "rows": [asdict(result) for result in results],
-            "memory": bytes_each,
-        }
-        print(json.dumps(report, indent=2))
+        print(json.dumps(report.encode(), indent=2))
     else:
         from . import table
 
-        table.show(machine.describe(), results, bytes_each)
+        table.show(report, Report.load(options.compare) if options.compare else None)
+    if options.charts:
+        from . import charts
+
+        charts.draw(report, options.charts)
+    if options.save_baseline:
+        baseline.save(options.baseline, store, report)
+    if report.failed:
+        return 2
+    return baseline.judge(report, store) if options.quick and not options.save_baseline else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="What a session costs, as ratios in one run.")
+    parser.add_argument("groups", nargs="*", metavar="group", help=f"of {', '.join(NAMES)} (default: all), or soak")
+    parser.add_argument("--quick", action="store_true", help="shorter samples, and judged by the baseline")
+    parser.add_argument("--json", action="store_true", help="print JSON (seconds, bytes) instead of tables")
+    parser.add_argument("--compare", type=Path, metavar="OLD.JSON", help="show each ratio beside that of an older run")
+    parser.add_argument("--charts", type=Path, metavar="DIR", help="write an SVG for each group")
+    parser.add_argument("--baseline", type=Path, metavar="FILE", default=baseline.PATH, help="the stored ratios")
+    parser.add_argument("--save-baseline", action="store_true", help="store this run's ratios as the baseline")
+    return parser
 
 
 if __name__ == "__main__":
@@ -43,4 +63,4 @@ if __name__ == "__main__":
         from . import soak
 
         sys.exit(soak.main(sys.argv[2:]))
-    main()
+    sys.exit(main(sys.argv[1:]))

@@ -5,6 +5,7 @@ The reducer and the process class are what "ours" runs; the floor calls the very
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,11 @@ def count_of(state: Any) -> int:
 def distinct_selector() -> Callable[[Any], int]:
     """Return a selector that no other subscription shares."""
     return lambda state: state["counter"]["count"]
+
+
+def ids(count: int) -> list[str]:
+    """Return fresh session ids, as the middleware makes them."""
+    return [secrets.token_urlsafe(24) for _ in range(count)]
 
 
 def receiver(event: str, value: Any) -> None:

@@ -67,7 +67,7 @@ def _builder(kind: str) -> Callable[[list[str]], object]:
 
 def main(kind: str, count: int, how: str) -> float:
     """Return the bytes per session of this process."""
-    from .core import ids
+    from .floors import ids
     from .site import configure
 
     configure()

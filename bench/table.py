@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
-from .measure import Result, Spread
+from .measure import Fact, LeftOut, Result, Spread
+from .report import Report
 
-PEERS = ("task", "thread")
+T = TypeVar("T", Result, Fact)
 
 
-def show(machine: dict[str, str], results: list[Result], memory: dict[str, dict[str, float]]) -> None:
-    """Print everything."""
-    console = Console(width=130)
-    for name, value in machine.items():
+def show(report: Report, old: Report | None = None) -> None:
+    """Print everything; each ratio beside that of the old report, if there is one."""
+    console = Console(width=150)
+    for name, value in report.machine.items():
         console.print(f"{name}: {value}", highlight=False)
-    console.print(_times(results))
-    console.print(_memory(memory))
+    for group, measured in report.groups.items():
+        results = [each for each in measured if isinstance(each, Result)]
+        facts = [each for each in measured if isinstance(each, Fact)]
+        if results:
+            console.print(_results(group, results, _by_name(old, group, Result)))
+        if facts:
+            console.print(_facts(group, facts, _by_name(old, group, Fact)))
+        for each in measured:
+            if isinstance(each, LeftOut):
+                console.print(f"{group}: left out: {each.name}: {each.why}", highlight=False, markup=False)
+    for group in report.failed:
+        console.print(f"{group}: FAILED, see above; what it measured before is shown", highlight=False)
 
 
 def show_soak(answers: Counter[tuple[str, str]], events: Counter[str], log: Counter[str], checks: list[Any]) -> None:
@@ -40,44 +51,54 @@ def show_soak(answers: Counter[tuple[str, str]], events: Counter[str], log: Coun
     console.print(results, markup=False)
 
 
-def _times(results: list[Result]) -> Table:
-    table = Table(
-        title="Time per operation: median (min-max); ours as a multiple of the floor, peers as multiples of ours"
-    )
-    for heading in ("work", "ours µs", "floor µs", "ours / floor", "figure", "task / ours", "thread / ours"):
-        table.add_column(heading, justify="left" if heading == "work" else "right")
+def _results(group: str, results: list[Result], old: dict[str, Result]) -> Table:
+    title = f"{group}: time per operation, and the first contender's as a multiple of each other's: median (min-max)"
+    table = Table("work", "contender", title=title)
+    for heading in ("time, µs", "first / this", "figure", *(["was"] if old else [])):
+        table.add_column(heading, justify="right")
     for result in results:
-        times, ratios = result.times, result.ratios
-        table.add_row(
-            result.name,
-            _spread(times["ours"], 1e6),
-            _spread(times["floor"], 1e6),
-            _spread(ratios["floor"]),
-            _verdict(result),
-            *(_inverse(ratios[peer]) for peer in PEERS),
-        )
+        before = old.get(result.name)
+        for place, (name, time) in enumerate(result.times.items()):
+            ratio = result.ratios.get(name)
+            was = before.ratios.get(name) if before else None
+            table.add_row(
+                "" if place else result.name,
+                name,
+                _spread(time, 1e6),
+                _spread(ratio) if ratio else "",
+                _verdicts(result, name),
+                *([f"{was.median:.3g}" if was else ""] if old else []),
+                end_section=place == len(result.times) - 1,
+            )
     return table
 
 
-def _memory(memory: dict[str, dict[str, float]]) -> Table:
-    table = Table(title="Bytes per idle session with two small slices, each kind in a fresh process")
-    for heading in ("kind", "sessions", "resident", "Python objects", "resident / ours"):
-        table.add_column(heading, justify="left" if heading == "kind" else "right")
-    for kind, row in memory.items():
-        share = row["rss"] / memory["ours"]["rss"]
-        table.add_row(kind, f"{row['count']:,.0f}", f"{row['rss']:,.0f}", f"{row['traced']:,.0f}", f"{share:.2f} x")
+def _facts(group: str, facts: list[Fact], old: dict[str, Fact]) -> Table:
+    table = Table("number", title=f"{group}: numbers")
+    for heading in ("", "unit", "figure", *(["was"] if old else [])):
+        table.add_column(heading, justify="left" if heading == "unit" else "right")
+    for fact in facts:
+        was = old.get(fact.name)
+        verdict = "" if fact.met is None else _verdict(fact.met, fact.at_most, fact.at_least)
+        before = [f"{was.value:,.4g}" if was else ""] if old else []
+        table.add_row(fact.name, f"{fact.value:,.4g}", fact.unit, verdict, *before)
     return table
 
 
-def _verdict(result: Result) -> str:
-    if result.target is None:
-        return ""
-    return f"{'met' if result.ratios['floor'].median <= result.target else 'missed'}: {result.target:g}"
+def _by_name(report: Report | None, group: str, kind: type[T]) -> dict[str, T]:
+    measured = report.groups.get(group, []) if report else []
+    return {each.name: each for each in measured if isinstance(each, kind)}
+
+
+def _verdicts(result: Result, contender: str) -> str:
+    figures = [figure for figure in result.figures if figure.contender == contender]
+    return ", ".join(_verdict(result.met(figure), figure.at_most, figure.at_least) for figure in figures)
+
+
+def _verdict(met: bool, at_most: float | None, at_least: float | None) -> str:
+    limits = [f"{sign} {limit:g}" for sign, limit in (("≤", at_most), ("≥", at_least)) if limit is not None]
+    return f"{'met' if met else 'missed'}: {' and '.join(limits)}"
 
 
 def _spread(spread: Spread, scale: float = 1.0) -> str:
-    return f"{spread.median * scale:.2f} ({spread.min * scale:.2f}-{spread.max * scale:.2f})"
-
-
-def _inverse(spread: Spread) -> str:
-    return f"{1 / spread.median:.1f} ({1 / spread.max:.1f}-{1 / spread.min:.1f})"
+    return f"{spread.median * scale:.3g} ({spread.min * scale:.3g}-{spread.max * scale:.3g})"

@@ -5,19 +5,26 @@ Every sample of dispatch, call and select uses one session that lives on; start 
 
 from __future__ import annotations
 
-import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import perf_counter
 
 from phoenix_sessions import sessions
 
-from . import peers
-from .floors import ADD, BareSession, Shop, count_of, counter, distinct_selector, receiver
-from .measure import Contender, Row, timed
+from .. import peers
+from ..floors import ADD, BareSession, Shop, count_of, counter, distinct_selector, ids, receiver
+from ..measure import Contender, Effort, Figure, Measured, Row, run, timed
+from ..site import configure
 
 MANY = 2_000
 """The most sessions that one sample starts or ends, so that a thread each is bearable."""
+
+
+def measure(effort: Effort) -> Iterator[Measured]:
+    """Measure the group."""
+    configure()
+    for row in rows():
+        yield run(row, effort)
 
 
 def rows() -> list[Row]:
@@ -34,30 +41,26 @@ def rows() -> list[Row]:
         Row(
             "start",
             {"ours": lambda n: _ours(n)[0], "floor": _start_bare, "task": _start_tasks, "thread": _start_threads},
+            (Figure("floor", at_most=4.0),),
             MANY,
-            4.0,
         ),
         Row(
             "terminate",
             {"ours": lambda n: _ours(n)[1], "floor": _end_bare, "task": _end_tasks, "thread": _end_threads},
+            (Figure("floor", at_most=4.0),),
             MANY,
-            4.0,
         ),
         _notify(1),
         _notify(100),
     ]
 
 
-def ids(count: int) -> list[str]:
-    """Return fresh session ids, as the middleware makes them."""
-    return [secrets.token_urlsafe(24) for _ in range(count)]
-
-
 def _asked(
     name: str, ours: Callable[[], object], floor: Contender, work: peers.Work, target: float | None = None
 ) -> Row:
     others = {"task": peers.ask_task(work), "thread": peers.ask_thread(work)}
-    return Row(name, {"ours": _repeat(ours), "floor": floor, **others}, target=target)
+    figures = () if target is None else (Figure("floor", at_most=target),)
+    return Row(name, {"ours": _repeat(ours), "floor": floor, **others}, figures)
 
 
 def _notify(count: int) -> Row:
@@ -73,7 +76,7 @@ def _notify(count: int) -> Row:
         "task": peers.ask_task(BareSession.dispatch, count),
         "thread": peers.ask_thread(BareSession.dispatch, count),
     }
-    return Row(f"dispatch, {count} notified", contenders, target=2.0 if count == 100 else None)
+    return Row(f"dispatch, {count} notified", contenders, (Figure("floor", at_most=2.0),) if count == 100 else ())
 
 
 def _repeat(work: Callable[[], object]) -> Contender:
