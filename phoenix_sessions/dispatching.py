@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+from asyncio import _get_running_loop
 from collections.abc import Mapping
 from contextvars import copy_context
 from typing import Any
@@ -15,7 +16,9 @@ from .core.action import Action, check_routing, make_action
 from .core.mounts import EffectStep, Names, Route
 from .effect_handle import EffectHandle
 from .handle import Handle
+from .runtime import shortcuts
 from .runtime.session import Session
+from .runtime.shortcuts import UNDONE
 from .waiting import refuse_on_event_loop
 
 
@@ -64,11 +67,15 @@ class Dispatching(Handle):
             ReducerError: A reducer raised; nothing was changed.
             InvalidAction, SessionNotFound, SessionStopped, MailboxFull, ReentrantCall: It was not applied.
         """
+        if reducers is None and reducer_prefix is None and meta is None and _get_running_loop() is None:
+            found = self._manager.lookup(self.id)
+            if found is not None and (version := shortcuts.apply(found, type, payload)) is not UNDONE:
+                return version
         refuse_on_event_loop("dispatch")
         session = self._session()
         action, route = _routed(session, type, payload, reducers, reducer_prefix, meta)
-        version: int = session.ask(True, None, session.apply, action, route)
-        return version
+        applied: int = session.ask(True, None, session.apply, action, route)
+        return applied
 
     async def adispatch(
         self,
@@ -80,10 +87,14 @@ class Dispatching(Handle):
         meta: Mapping[str, Any] | None = None,
     ) -> int:
         """Async twin of ``dispatch``."""
+        if reducers is None and reducer_prefix is None and meta is None:
+            found = self._manager.lookup(self.id)
+            if found is not None and (version := shortcuts.apply(found, type, payload)) is not UNDONE:
+                return version
         session = self._session()
         action, route = _routed(session, type, payload, reducers, reducer_prefix, meta)
-        version: int = await session.aask(True, None, session.apply, action, route)
-        return version
+        applied: int = await session.aask(True, None, session.apply, action, route)
+        return applied
 
     def dispatch_async(
         self,

@@ -12,7 +12,7 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-from asyncio import CancelledError
+from asyncio import CancelledError, _get_running_loop
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar, overload
 
@@ -20,12 +20,13 @@ from .changes import Changes
 from .core.errors import MailboxFull
 from .core.selector import Selector, check_selector
 from .core.state import State
-from .core.subscriptions import Receiver, Subscriber
+from .core.subscriptions import Receiver, Subscriber, Tell
 from .dispatching import Dispatching
 from .process import Seconds, seconds
 from .retrying import aretry, retry
-from .runtime import handlers
+from .runtime import handlers, shortcuts
 from .runtime.session import Session
+from .runtime.shortcuts import UNDONE
 from .runtime.stats import SessionFacts, session_facts
 from .subscription import EventReceiver, FunctionReceiver, Subscription
 from .travelling import Travelling
@@ -114,6 +115,10 @@ class SessionRef(Dispatching, Travelling):
         Raises:
             SelectorError: The selector raised, or its path leads nowhere.
         """
+        if _get_running_loop() is None:
+            found = self._manager.lookup(self.id)
+            if found is not None and (value := shortcuts.read(found, selector)) is not UNDONE:
+                return value
         refuse_on_event_loop("get_state")
         check_selector(selector)
         session = self._session()
@@ -127,6 +132,9 @@ class SessionRef(Dispatching, Travelling):
     async def aget_state(self, selector: str) -> Any: ...
     async def aget_state(self, selector: Selector = None) -> Any:
         """Async twin of ``get_state``."""
+        found = self._manager.lookup(self.id)
+        if found is not None and (value := shortcuts.read(found, selector)) is not UNDONE:
+            return value
         check_selector(selector)
         session = self._session()
         return await session.aask(True, None, session.read, selector)
@@ -162,6 +170,10 @@ class SessionRef(Dispatching, Travelling):
             CallTimeout: No answer in time; ``.started`` says whether the handler had begun.
             SessionNotFound, SessionStopped, MailboxFull, ReentrantCall: It was not handled.
         """
+        if _get_running_loop() is None:
+            found = self._manager.lookup(self.id)
+            if found is not None and (answer := shortcuts.call(found, request)) is not UNDONE:
+                return answer
         refuse_on_event_loop("call")
 
         def attempt() -> Any:
@@ -172,6 +184,9 @@ class SessionRef(Dispatching, Travelling):
 
     async def acall(self, request: Any, timeout: Seconds | None = None, *, retries: int = 0) -> Any:
         """Async twin of ``call``; a ``def`` handler runs on the loop's thread, so it must be quick."""
+        found = self._manager.lookup(self.id)
+        if found is not None and (answer := shortcuts.call(found, request)) is not UNDONE:
+            return answer
 
         async def attempt() -> Any:
             session = self._session()
@@ -197,7 +212,9 @@ class SessionRef(Dispatching, Travelling):
         refuse_on_event_loop("subscribe")
         check_selector(selector)
         session, function = self._session(), FunctionReceiver(receiver)
-        function.subscriber, _ = session.ask(True, None, session.subscribe, {event_name: selector}, function)
+        function.subscriber, _ = session.ask(
+            True, None, session.subscribe, {event_name: selector}, function, None, function.tell
+        )
         return Subscription(session, function.subscriber)
 
     async def asubscribe(
@@ -206,7 +223,7 @@ class SessionRef(Dispatching, Travelling):
         """Async twin of ``subscribe``."""
         check_selector(selector)
         session, function = self._session(), FunctionReceiver(receiver)
-        function.subscriber, _ = await _subscribed(session, {event_name: selector}, function)
+        function.subscriber, _ = await _subscribed(session, {event_name: selector}, function, None, function.tell)
         return Subscription(session, function.subscriber)
 
     async def asubscribe_all(
@@ -258,10 +275,16 @@ class SessionRef(Dispatching, Travelling):
 
 
 async def _subscribed(
-    session: Session, selectors: Mapping[str, Selector], receiver: Receiver, since: tuple[int, int] | None = None
+    session: Session,
+    selectors: Mapping[str, Selector],
+    receiver: Receiver,
+    since: tuple[int, int] | None = None,
+    tell: Tell | None = None,
 ) -> tuple[Subscriber, bool]:
     try:
-        answer: tuple[Subscriber, bool] = await session.aask(True, None, session.subscribe, selectors, receiver, since)
+        answer: tuple[Subscriber, bool] = await session.aask(
+            True, None, session.subscribe, selectors, receiver, since, tell
+        )
         return answer
     except CancelledError:  # maybe in the very moment of its turn, and then nobody could ever unsubscribe it
         with contextlib.suppress(MailboxFull):

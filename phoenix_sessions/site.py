@@ -27,6 +27,7 @@ class Site:
     """The sessions of one site, as far as this OS process serves them.
 
     Attributes:
+        lookup: Returns the session that runs, or begins to run, under an id, or None; the registry's own function.
         companion: A coroutine function that runs on the background loop for as long as it lives.
         specs: What is worked out once for each process class.
     """
@@ -36,6 +37,7 @@ class Site:
         self._clock: Clock = SystemClock()
         self._lock = threading.Lock()
         self._supervisor: Supervisor | None = None
+        self.lookup: Callable[[str], Session | None] = self._first_lookup
         self.specs = ProcessSpecs(self.ref, lambda: self._clock)
 
     @property
@@ -56,6 +58,7 @@ class Site:
                 self._supervisor = Supervisor(
                     self._clock, config.max_sessions, config.rate, close_old_connections, self.companion
                 )
+                self.lookup = self._supervisor.registry.get
             return self._supervisor
 
     def replace(self, supervisor: Supervisor | None, clock: Clock) -> tuple[Supervisor | None, Clock]:
@@ -63,6 +66,7 @@ class Site:
         with self._lock:
             before = self._supervisor, self._clock
             self._supervisor, self._clock = supervisor, clock
+            self.lookup = self._first_lookup if supervisor is None else supervisor.registry.get
             return before
 
     def reconfigure(self) -> None:
@@ -78,6 +82,9 @@ class Site:
             InvalidSessionId: It is no session id.
         """
         return self._ref(check_session_id(id))
+
+    def _first_lookup(self, id: str) -> Session | None:
+        return self.setup().registry.get(id)
 
     def _running(self, id: str) -> Session | None:
         return self.supervisor.registry.get(check_session_id(id))

@@ -78,8 +78,13 @@ class FunctionReceiver:
         else:
             self._function = function
 
+    @property
+    def tell(self) -> EventReceiver:
+        """What is called with each new value."""
+        return self._function or self._tell
+
     def changed(self, changes: Mapping[str, Any], epoch: int, version: int) -> None:
-        """Tell each new value."""
+        """Tell the first values."""
         for event, value in changes.items():
             self._tell(event, value)
 

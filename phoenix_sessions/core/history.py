@@ -1,11 +1,13 @@
-"""The history of one life: what was applied, and the states it led to.
+"""The history of one life: what was applied, and the way back to the states before.
 
 Rules:
-    1. At most ``limit`` records are kept; the oldest go first. Versions from the oldest kept one on can be travelled
-       to.
-    2. A record holds what its action changed, so a state is the base state and the changes up to its version.
+    1. At most ``limit`` records are kept; the oldest go first. What the oldest kept one began with can still be
+       travelled to.
+    2. A record holds what its action replaced, so an earlier state is the present one with the later records taken
+       back. Nothing need be copied when a record is added or forgotten.
     3. Travelling is a change like any other: it has a version of its own, and a record that says which version it
        shows. Undo and redo are found from the records; there is no second list to keep in step.
+    4. What happens most, an action that replaced one slice or none, is a bare tuple (``Brief``): less than 150 bytes.
 
 Source: Redux DevTools' time travel; redux-undo. Differs: versions never go back, so subscribers and backends see
 travelling as ordinary commits.
@@ -19,6 +21,9 @@ from typing import Any, NamedTuple
 
 from .action import Action
 from .state import State, patch
+
+Brief = tuple[str, Any, float, str | None, Any]
+"""A plain dispatch: its type, payload and time, and the slice that it replaced, if any, with what that was before."""
 
 
 class HistoryEntry(NamedTuple):
@@ -38,102 +43,97 @@ class HistoryEntry(NamedTuple):
 
 
 class Record(NamedTuple):
-    """An entry, with what it changed and the version whose state it shows (its own, but for travelling)."""
+    """Something that was applied.
+
+    Attributes:
+        action: See ``HistoryEntry``.
+        origin: See ``HistoryEntry``.
+        time: When (monotonic seconds).
+        start: The version before it.
+        version: The version after it.
+        before: What the keys that it changed were before, or GONE.
+        shows: The version whose state it shows: its own, but for travelling.
+    """
 
     action: Action | None
-    version: int
-    time: float
     origin: str
-    changed: Mapping[str, Any]
+    time: float
+    start: int
+    version: int
+    before: Mapping[str, Any]
     shows: int
 
 
-class History:
-    """The records of one life.
+class History(deque[Record | Brief]):
+    """The records of one life, oldest first; whoever asks passes the present version.
 
     Args:
-        state: The state that the life began with, at version 0.
         limit: How many records are kept (count).
     """
 
-    __slots__ = ("_base", "_base_shows", "_base_version", "_limit", "_records")
+    __slots__ = ()
 
-    def __init__(self, state: Mapping[str, Any], limit: int) -> None:
-        self._limit = limit
-        self._records: deque[Record] = deque()
-        self._base = dict(state)
-        self._base_version = self._base_shows = 0
+    def __init__(self, limit: int) -> None:
+        super().__init__(maxlen=limit)
 
-    def __len__(self) -> int:
-        return len(self._records)
+    def entries(self, version: int, since_1970: float) -> list[HistoryEntry]:
+        """Return what was applied, oldest first.
 
-    def entries(self) -> list[HistoryEntry]:
-        """Return what was applied, oldest first."""
-        return [HistoryEntry(*record[:4]) for record in self._records]
+        Args:
+            version: The present version.
+            since_1970: What to add to monotonic seconds to get the seconds since 1970.
+        """
+        entries = [HistoryEntry(r.action, r.version, r.time + since_1970, r.origin) for r in self._back_from(version)]
+        return entries[::-1]
 
-    @property
-    def shows(self) -> int:
-        """The version whose state is the present one."""
-        return self._records[-1].shows if self._records else self._base_shows
+    def oldest(self, version: int) -> int:
+        """Return the oldest version that can be travelled to."""
+        for record in self._back_from(version):
+            version = record.start
+        return version
 
-    @property
-    def oldest(self) -> int:
-        """The oldest version that can be travelled to."""
-        return self._base_version
+    def state_at(self, wanted: int, version: int, state: Mapping[str, Any]) -> State:
+        """Return the state of a version that is kept, given the present one."""
+        earlier = dict(state)
+        for record in self._back_from(version):
+            if record.version <= wanted:
+                break
+            patch(earlier, record.before)
+        return State(earlier)
 
-    def add(
-        self,
-        action: Action | None,
-        version: int,
-        time: float,
-        origin: str,
-        changed: Mapping[str, Any],
-        shows: int | None = None,
-    ) -> None:
-        """Record what was applied; ``shows`` is given by travellers."""
-        if len(self._records) >= self._limit:
-            self._forget(self._records.popleft())
-        if shows is None:
-            shows = version if changed else self.shows
-        self._records.append(Record(action, version, time, origin, changed, shows))
+    def shown_at(self, wanted: int, version: int) -> int:
+        """Return the version whose state this kept version shows; the oldest kept stands for those before it."""
+        for record in self._back_from(version):
+            if record.version <= wanted and (record.version != record.start or record.shows != record.version):
+                return max(record.shows, self.oldest(version))
+        return self.oldest(version)
 
-    def _forget(self, record: Record) -> None:
-        patch(self._base, record.changed)
-        self._base_version, self._base_shows = record.version, record.shows
-
-    def state_at(self, version: int) -> State:
-        """Return the state of a version that is kept."""
-        state = dict(self._base)
-        for record in self._until(version):
-            patch(state, record.changed)
-        return State(state)
-
-    def shown_at(self, version: int) -> int:
-        """Return the version whose state this kept version shows."""
-        shows = self._base_shows
-        for record in self._until(version):
-            shows = record.shows
-        return shows
-
-    def undone(self) -> int | None:
+    def undone(self, version: int) -> int | None:
         """Return the version to go back to for an undo, or None if nothing is kept that could be undone."""
-        before = self.shows - 1
-        return before if before >= self._base_version else None
+        before = self.shown_at(version, version) - 1
+        return before if before >= self.oldest(version) else None
 
-    def redone(self) -> int | None:
+    def redone(self, version: int) -> int | None:
         """Return the version to go back to for a redo, or None if the last change was no undo."""
         undone: list[int] = []
-        for record in self._records:
+        for record in reversed(list(self._back_from(version))):
             if record.origin == "undo":
                 undone.append(record.version - 1)
             elif record.origin == "redo":
                 undone[-1:] = []
-            elif record.changed or record.origin == "travel":
+            elif record.before or record.origin == "travel":
                 undone.clear()
-        return undone[-1] if undone and undone[-1] >= self._base_version else None
+        return undone[-1] if undone and undone[-1] >= self.oldest(version) else None
 
-    def _until(self, version: int) -> Iterator[Record]:
-        for record in self._records:
-            if record.version > version:
-                return
-            yield record
+    def _back_from(self, version: int) -> Iterator[Record]:
+        """Yield the records, newest first, the brief ones in full."""
+        for record in reversed(self):
+            full = record if isinstance(record, Record) else _in_full(record, version)
+            yield full
+            version = full.start
+
+
+def _in_full(brief: Brief, version: int) -> Record:
+    type_, payload, time, name, before = brief
+    replaced = {} if name is None else {name: before}
+    return Record(Action(type_, payload), "dispatch", time, version - len(replaced), version, replaced, version)

@@ -6,7 +6,8 @@ Rules:
     2. ``reducers=[names]`` bypasses the prefixes: these mounts, the type as it is.
     3. ``reducer_prefix=p`` keeps the mounts with that very prefix; a leading ``p.`` is stripped.
     4. Mounts reduce in the order of their declaration, each its own slice; if one raises, none is changed.
-    5. A route is resolved once per type and kept; at most ``MAX_ROUTES`` are, since types may come from outside.
+    5. A route is resolved once per type and kept; at most ``MAX_ROUTES`` are, since types may come from outside. One
+       that has a single step is also kept in ``direct``.
 
 Source: the Elixir library's ``combined_reducers/0`` and prefix routing. Differs: a mount's own prefix is stripped too.
 """
@@ -42,6 +43,9 @@ class Step(NamedTuple):
 
 
 Route = tuple[Step, ...]
+Direct = tuple[str, Handler, str]
+"""The only step of a route, but for its pace: the slice, who reduces it, and the type it sees."""
+
 Names = list[str] | tuple[str, ...]
 
 
@@ -86,13 +90,14 @@ class Mounts:
         InvalidReducer: An entry has another form, or two mounts have the same name.
     """
 
-    __slots__ = ("_filtered", "_routes", "mounts", "names", "paced")
+    __slots__ = ("_filtered", "_routes", "direct", "mounts", "names", "paced")
 
     def __init__(self, specs: Iterable[Any] | Mapping[str, Any]) -> None:
         self.mounts = tuple(_parse(spec) for spec in _entries(specs))
         self.names = frozenset(mount.name for mount in self.mounts)
         self.paced = any(mount.reducer.paced for mount in self.mounts)
         _check_unique(self.mounts)
+        self.direct: dict[str, Direct] = {}
         self._routes: dict[str, Route] = {}
         self._filtered: dict[tuple[str, tuple[str, ...] | None, str | None], Route] = {}
 
@@ -114,6 +119,8 @@ class Mounts:
         if route is None:
             route = tuple(_step(mount, local) for mount, local in self._targets(type_, None, None))
             _keep(self._routes, type_, route)
+            if len(route) == 1:
+                _keep(self.direct, type_, route[0][:3])
         return route
 
     def route_to(self, type_: str, reducers: Names | None, prefix: str | None) -> Route:
@@ -182,7 +189,7 @@ def _effect_step(mount: Mount, type_: str) -> EffectStep:
     return EffectStep(mount, function, type_, None if function is None else pace_of(function), failed)
 
 
-def _keep(routes: dict[Any, Route], key: Any, route: Route) -> None:
+def _keep(routes: dict[Any, Any], key: Any, route: Any) -> None:
     if len(routes) < MAX_ROUTES:
         routes[key] = route
 

@@ -10,6 +10,7 @@ Rules:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -63,6 +64,21 @@ def select(selector: Selector, state: Any, memo: Memo | None = None) -> Any:
         return selector(state)
     except Exception as error:
         raise SelectorError(selector, error) from error
+
+
+def picker(selector: Selector, memo: Memo | None) -> Callable[[Any], Any]:
+    """Return a function of the state that picks what the selector does; it raises whatever goes wrong."""
+    if selector is None:
+        return _whole
+    if isinstance(selector, str):
+        return functools.partial(follow, selector)
+    if isinstance(selector, CreatedSelector):
+        return functools.partial(selector.evaluate, memo=memo)
+    return selector
+
+
+def _whole(state: Any) -> Any:
+    return state
 
 
 def returns_new_object(selector: Callable[[Any], Any], state: Any) -> bool:

@@ -8,18 +8,18 @@ Rules:
     4. A selector that raises ends the subscriptions on it, and nothing else.
     5. Such a selection keeps its last value for ``MAX_IDLE`` selections after its last subscriber left, so that a
        subscriber that comes back is told only what it missed.
-
-Nothing here calls a receiver: the tables say who is to be told what, the session does it.
+    6. Who is told value by value (``Subscriber.tell``) is told by a bare loop, since there may be hundreds. All others
+       are told by the session, which gets to know here who is to be told what.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
 from .errors import SelectorError
 from .memoised import Memo
-from .selector import ANY_SLICE, Selector, select, slices_of
+from .selector import ANY_SLICE, Selector, picker, slices_of
 
 MAX_IDLE: Final = 32
 
@@ -40,13 +40,24 @@ class Receiver(Protocol):
         """Learn that the session goes on under another id."""
 
 
+Tell = Callable[[str, Any], None]
+
+
 class Subscriber:
-    """One subscription in the tables: a receiver and the selections behind its event names."""
+    """One subscription in the tables: a receiver and the selections behind its event names.
 
-    __slots__ = ("__weakref__", "active", "events", "receiver")
+    Attributes:
+        receiver: Who is told.
+        tell: Told each new value by itself, with its event name, in place of ``receiver.changed``; or None.
+        events: The selection behind each event name.
+        active: Whether it is still told.
+    """
 
-    def __init__(self, receiver: Receiver) -> None:
+    __slots__ = ("__weakref__", "active", "events", "receiver", "tell")
+
+    def __init__(self, receiver: Receiver, tell: Tell | None = None) -> None:
         self.receiver = receiver
+        self.tell = tell
         self.events: dict[str, Selection] = {}
         self.active = True
 
@@ -55,52 +66,91 @@ class Selection:
     """A selector with the value that it last picked.
 
     Attributes:
+        selector: The selector.
+        pick: Returns what it picks out of a state.
         version: The version at which the value last changed.
         checked: The version at which it was last evaluated.
         slices: The slices that it depends on, or (None,).
         seen: The version up to which the value is known, once nobody subscribes; None while somebody does.
+        subscribers: Who is told, and by which event name.
     """
 
-    __slots__ = ("checked", "seen", "selector", "slices", "subscribers", "value", "version")
+    __slots__ = ("checked", "pick", "seen", "selector", "slices", "subscribers", "value", "version")
 
-    def __init__(self, selector: Selector, value: Any, version: int) -> None:
+    def __init__(self, selector: Selector, memo: Memo | None) -> None:
         self.selector = selector
-        self.value = value
-        self.version = self.checked = version
+        self.pick = picker(selector, memo)
+        self.value: Any = None
+        self.version = self.checked = 0
         self.slices = slices_of(selector)
         self.seen: int | None = None
         self.subscribers: list[tuple[Subscriber, str]] = []
 
-    def refresh(self, state: Any, version: int, memo: Memo | None) -> bool:
-        """Evaluate the selector and return whether the value changed.
+    def begin(self, state: Any, version: int) -> None:
+        """Take the first value of a life, or of the selection itself.
+
+        Raises:
+            SelectorError: The selector raised.
+        """
+        try:
+            self.value = self.pick(state)
+        except Exception as error:
+            raise SelectorError(self.selector, error) from error
+        self.version = self.checked = version
+
+    def refresh(self, state: Any, version: int) -> None:
+        """Look at the value again, after nobody has for a while.
 
         Raises:
             SelectorError: The selector or the comparison raised.
         """
         self.checked = version
-        value = select(self.selector, state, memo)
-        if value is self.value or self._equals(value):
-            return False
-        self.value, self.version = value, version
-        return True
-
-    def _equals(self, value: Any) -> bool:
         try:
-            return bool(value == self.value)
+            value = self.pick(state)
+            if value is self.value or value == self.value:
+                return
         except Exception as error:
             raise SelectorError(self.selector, error) from error
+        self.value, self.version = value, version
 
 
 class Told(NamedTuple):
     """What a commit tells whom.
 
     Attributes:
-        changes: The new values of each subscriber, by event name.
+        changed: The selections that have a new value.
         failures: The subscribers whose selector raised; they are not subscribed any more.
     """
 
-    changes: dict[Subscriber, dict[str, Any]]
+    changed: list[Selection]
     failures: dict[Subscriber, SelectorError]
+
+    def tell(self, failed: Callable[[Exception], None]) -> dict[Subscriber, dict[str, Any]]:
+        """Tell those who are told value by value; return the new values of each of the others, by event name.
+
+        Args:
+            failed: Told what one of them raised.
+        """
+        others: dict[Subscriber, dict[str, Any]] = {}
+        for selection in self.changed:
+            value = selection.value
+            for subscriber, event in selection.subscribers:
+                if not subscriber.active:
+                    continue
+                if (tell := subscriber.tell) is None:
+                    others.setdefault(subscriber, {})[event] = value
+                    continue
+                try:
+                    tell(event, value)
+                except Exception as error:
+                    failed(error)
+        return others
+
+    @property
+    def receivers(self) -> set[Subscriber]:
+        """Those who are told a new value."""
+        everybody = (pair for selection in self.changed for pair in selection.subscribers)
+        return {subscriber for subscriber, _ in everybody if subscriber.active}
 
 
 class Subscriptions:
@@ -126,7 +176,13 @@ class Subscriptions:
         return sum(subscriber.active for subscriber in tuple(self.subscribers))  # others come and go meanwhile
 
     def add(
-        self, selectors: Mapping[str, Selector], receiver: Receiver, state: Any, version: int, since: int | None
+        self,
+        selectors: Mapping[str, Selector],
+        receiver: Receiver,
+        state: Any,
+        version: int,
+        since: int | None,
+        tell: Tell | None = None,
     ) -> tuple[Subscriber, dict[str, Any]]:
         """Subscribe the receiver and return what to tell it first.
 
@@ -136,6 +192,7 @@ class Subscriptions:
             state: The state now.
             version: Its version.
             since: The version that the receiver has already, or None.
+            tell: See ``Subscriber``.
 
         Raises:
             SelectorError: A selector raised; nothing was subscribed.
@@ -148,7 +205,7 @@ class Subscriptions:
             if key not in picked:
                 picked[key] = self._selection(key, selector, state, version)
             selections[event] = picked[key]
-        subscriber = Subscriber(receiver)
+        subscriber = Subscriber(receiver, tell)
         first = {}
         for event, selection in selections.items():
             if not _has(selection, since, version):
@@ -160,37 +217,37 @@ class Subscriptions:
         self.subscribers.add(subscriber)
         return subscriber, first
 
+    def concern(self, name: str) -> bool:
+        """Return whether a change of this slice may concern anybody."""
+        return name in self._by_slice or None in self._by_slice
+
     def commit(self, state: Any, names: Iterable[str], version: int) -> Told:
         """Return what the change of these slices tells whom."""
-        told = Told({}, {})
+        told = Told([], {})
         for name in (*names, None):
-            for selection in self._by_slice.get(name, ()):
-                if selection.subscribers and selection.checked != version:
-                    _refresh(selection, state, version, self._memo, told)
+            if name in self._by_slice:
+                _refresh(self._by_slice[name], state, version, told)
         self._end_failed(told, version)
         return told
 
     def restart(self, state: Any) -> Told:
         """Evaluate everything on the first state of a new life and return what to tell whom: all values."""
         self.purge(0)
-        told = Told({}, {})
+        told = Told([], {})
         for selection in list(self._selections.values()):
             try:
-                selection.value = select(selection.selector, state, self._memo)
-                selection.version = selection.checked = 0
+                selection.begin(state, 0)
             except SelectorError as error:
                 told.failures.update((subscriber, error) for subscriber, _ in selection.subscribers)
                 self._drop(selection)
-                continue
-            for subscriber, event in selection.subscribers:
-                told.changes.setdefault(subscriber, {})[event] = selection.value
+            else:
+                told.changed.append(selection)
         self._end_failed(told, 0)
         return told
 
     def _end_failed(self, told: Told, version: int) -> None:
         for subscriber in told.failures:
             subscriber.active = False
-            told.changes.pop(subscriber, None)
         if told.failures:
             self.purge(version)
 
@@ -207,9 +264,10 @@ class Subscriptions:
     def _selection(self, key: object, selector: Selector, state: Any, version: int) -> Selection:
         known = self._selections.get(key)
         if known is None:
-            return Selection(selector, select(selector, state, self._memo), version)
-        if not known.subscribers:
-            known.refresh(state, version, self._memo)
+            known = Selection(selector, self._memo)
+            known.begin(state, version)
+        elif not known.subscribers:
+            known.refresh(state, version)
         return known
 
     def _keep(self, selection: Selection) -> None:
@@ -257,13 +315,20 @@ def _has(selection: Selection, since: int | None, version: int) -> bool:
     return selection.seen is None or since <= selection.seen
 
 
-def _refresh(selection: Selection, state: Any, version: int, memo: Memo | None, told: Told) -> None:
-    try:
-        if not selection.refresh(state, version, memo):
-            return
-    except SelectorError as error:
-        told.failures.update((subscriber, error) for subscriber, _ in selection.subscribers)
-        return
-    for subscriber, event in selection.subscribers:
-        if subscriber.active:
-            told.changes.setdefault(subscriber, {})[event] = selection.value
+def _refresh(selections: list[Selection], state: Any, version: int, told: Told) -> None:
+    """Evaluate the selections that somebody subscribes to, once per version; hundreds of them, so all is in place."""
+    for selection in selections:
+        if selection.checked == version or not selection.subscribers:
+            continue
+        selection.checked = version
+        try:
+            value = selection.pick(state)
+            if value is selection.value or value == selection.value:
+                continue
+        except Exception as error:
+            failure = SelectorError(selection.selector, error)
+            failure.__cause__ = error
+            told.failures.update((subscriber, failure) for subscriber, _ in selection.subscribers)
+            continue
+        selection.value, selection.version = value, version
+        told.changed.append(selection)

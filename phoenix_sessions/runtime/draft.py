@@ -33,7 +33,7 @@ class Draft:
     Attributes:
         state: The state as it would be.
         changed: The slices that would change.
-        applied: The actions that reached a reducer, each with what it changed.
+        applied: The actions that reached a reducer, each with what the slices that it changed were before.
         unmatched: Who did not know what: (action as seen, reducer or None, slice name or None).
         ran: The throttled steps that ran.
         waiting: The debounced steps, with the action that they wait with.
@@ -96,7 +96,7 @@ class Draft:
         if not route:
             self.unmatched.append((action, None, None))
         if now or not route:
-            self.applied.append((action, changed))
+            self.applied.append((action, {name: self.state[name] for name in changed}))
         if changed:
             self.state = self.state.replace(changed)
             self.changed |= changed

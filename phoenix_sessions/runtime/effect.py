@@ -76,7 +76,7 @@ class Effect:
         self._started = session.supervisor.clock.monotonic()
         self._tell(telemetry.EFFECT_START, {"count": 1})
         action = Action(self._step.type, self.action.payload, self.action.meta)
-        state = session.state.get(self._step.mount.name)
+        state = session.slices.get(self._step.mount.name)
         if inspect.iscoroutinefunction(function):
             coroutine = functools.partial(function, action, self._adispatch, state)
             session.background.launch(self._context, lambda: self._await(coroutine), self._done)

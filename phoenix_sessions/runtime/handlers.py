@@ -14,23 +14,40 @@ from typing import Any, Final, NamedTuple
 
 from ..core.errors import CallFailed, CastFailed, SessionStopped
 from ..core.replies import UNCHANGED, NoReply, Reply, Stop
-from ..core.state import State, differences, is_state
+from ..core.state import differences, is_state
 from . import telemetry
 from .message import Suspended
 from .session import Session
 
 
 class Kind(NamedTuple):
-    """A kind of message: what the history calls it, what its handler returns, and how it fails."""
+    """A kind of message.
+
+    Attributes:
+        origin: What the history calls it.
+        handler: The name of the method of the process.
+        is_async: The attribute of the spec that says whether that is a coroutine function.
+        answer: What it returns, if not Stop.
+        failure: What its sender gets when it crashes.
+        event: The telemetry event that tells how long it took, if there is one.
+    """
 
     origin: str
+    handler: str
+    is_async: str
     answer: type[Reply] | type[NoReply]
     failure: type[CallFailed] | type[CastFailed]
+    event: str | None
 
 
-CALL: Final = Kind("call", Reply, CallFailed)
-CAST: Final = Kind("cast", NoReply, CastFailed)
-INFO: Final = Kind("info", NoReply, CastFailed)
+CALL: Final = Kind("call", "handle_call", "async_call", Reply, CallFailed, telemetry.CALL)
+CAST: Final = Kind("cast", "handle_cast", "async_cast", NoReply, CastFailed, telemetry.CAST)
+INFO: Final = Kind("info", "handle_info", "async_info", NoReply, CastFailed, None)
+
+REFUSALS: Final = (CallFailed, CastFailed, SessionStopped)
+"""What a handler raises that is no crash; the last comes from other sessions, or because this one ends."""
+
+Taken = Callable[[Callable[[], Any]], Any]
 
 
 def call(session: Session, request: Any) -> Any:
@@ -40,13 +57,7 @@ def call(session: Session, request: Any) -> Any:
         CallFailed: The handler refused, or crashed.
     """
     session.enter()
-    with_event = _measured(session, telemetry.CALL)
-    if session.spec.async_call:
-        return Suspended(
-            session.process.handle_call(request, session.state),
-            lambda task: with_event(_settle, session, lambda: _outcome(session, task), CALL, request),
-        )
-    return with_event(_settle, session, lambda: session.process.handle_call(request, session.state), CALL, request)
+    return _handle(session, CALL, request, unasked=False)
 
 
 def cast(session: Session, request: Any) -> Any:
@@ -56,20 +67,16 @@ def cast(session: Session, request: Any) -> Any:
         CastFailed: The handler refused, or crashed.
     """
     session.enter()
-    with_event = _measured(session, telemetry.CAST)
-    if session.spec.async_cast:
-        return Suspended(
-            session.process.handle_cast(request, session.state),
-            lambda task: with_event(
-                _reported, session, _settle, session, lambda: _outcome(session, task), CAST, request
-            ),
-        )
-    return with_event(_settle, session, lambda: session.process.handle_cast(request, session.state), CAST, request)
+    return _handle(session, CAST, request, unasked=session.spec.async_cast)
 
 
 def cast_unasked(session: Session, request: Any) -> Any:
     """Handle a cast whose sender has gone on; a failure goes to the log and to telemetry."""
-    return _reported(session, cast, session, request)
+    try:
+        session.enter()
+    except SessionStopped as error:
+        return session.report(error, "message")
+    return _handle(session, CAST, request, unasked=True)
 
 
 def info(session: Session, message: Any) -> Any:
@@ -77,14 +84,52 @@ def info(session: Session, message: Any) -> Any:
     if session.ended is not None:
         return None
     session.enter()
-    if session.spec.async_info:
-        return Suspended(
-            session.process.handle_info(message, session.state),
-            lambda task: _reported(session, _settle, session, lambda: _outcome(session, task), INFO, message),
-        )
-    return _reported(
-        session, _settle, session, lambda: session.process.handle_info(message, session.state), INFO, message,
-    )  # fmt: skip
+    return _handle(session, INFO, message, unasked=True)
+
+
+def _handle(session: Session, kind: Kind, request: Any, *, unasked: bool) -> Any:
+    """Call the handler, or let it begin as a coroutine; ``unasked``: nobody is there to get its failure."""
+    taken = _taking(session, kind, request)
+    if unasked:
+        taken = _reporting(session, taken)
+    handler = getattr(session.process, kind.handler)
+    if getattr(session.spec, kind.is_async):
+        return Suspended(handler(request, session.state), lambda task: taken(lambda: _outcome(session, task)))
+    return taken(lambda: handler(request, session.state))
+
+
+def _taking(session: Session, kind: Kind, request: Any) -> Taken:
+    """Return what takes the handler's answer, and tells telemetry how long that took from now on."""
+
+    def plain(handle: Callable[[], Any]) -> Any:
+        return settle(session, kind, request, handle)
+
+    if kind.event is None or kind.event not in telemetry.attached:
+        return plain
+    event, started = kind.event, session.supervisor.now()
+
+    def measured(handle: Callable[[], Any]) -> Any:
+        error: BaseException | None = None
+        try:
+            return plain(handle)
+        except Exception as raised:
+            error = raised
+            raise
+        finally:
+            telemetry.execute(event, {"duration": session.supervisor.now() - started}, session.metadata(error=error))
+
+    return measured
+
+
+def _reporting(session: Session, taken: Taken) -> Taken:
+    def reported(handle: Callable[[], Any]) -> Any:
+        try:
+            return taken(handle)
+        except REFUSALS as error:
+            session.report(error, "message")
+            return None
+
+    return reported
 
 
 def _outcome(session: Session, task: asyncio.Task[Any]) -> Any:
@@ -95,71 +140,53 @@ def _outcome(session: Session, task: asyncio.Task[Any]) -> Any:
     return task.result()
 
 
-def _settle(
-    session: Session,
-    handle: Callable[[], Any],
-    kind: Kind,
-    request: Any,
-) -> Any:
-    """Take the handler's answer, or treat what it raised."""
+def settle(session: Session, kind: Kind, request: Any, handle: Callable[[], Any]) -> Any:
+    """Take the handler's answer, or treat what it raised.
+
+    Raises:
+        CallFailed, CastFailed: The handler refused, or crashed.
+        SessionStopped: It was cancelled, because the session ends.
+    """
     try:
         answer = handle()
-        if not isinstance(answer, kind.answer | Stop):
-            raise TypeError(f"the handler returned {answer!r}: it must return {kind.answer.__name__}(...) or Stop(...)")
-        changed = _next_state(session, answer.state)
-    except (CallFailed, CastFailed, SessionStopped):
+    except REFUSALS:
         raise
     except Exception as error:
-        session.crash(error)
-        raise kind.failure(request, f"its handler raised {type(error).__name__}: {error}") from error
-    if changed is not None:
-        session.commit(*changed)
-        session.remember(None, kind.origin, changed[1])
+        raise crashed(session, kind, request, error) from error
+    return take(session, kind, request, answer)
+
+
+def take(session: Session, kind: Kind, request: Any, answer: Any) -> Any:
+    """Do what a handler's answer says, and return its value.
+
+    Raises:
+        CallFailed, CastFailed: The answer is none; the session has crashed.
+    """
+    try:
+        if not isinstance(answer, kind.answer | Stop):
+            raise TypeError(f"the handler returned {answer!r}: it must return {kind.answer.__name__}(...) or Stop(...)")
+        changed = _changed_by(session, answer.state)
+    except Exception as error:
+        raise crashed(session, kind, request, error) from error
+    if changed:
+        session.change(None, kind.origin, changed)
     if isinstance(answer, Stop):
         session.finish_life(answer.reason)
     return None if isinstance(answer, NoReply) else answer.value
 
 
-def _next_state(session: Session, state: Any) -> tuple[State, dict[str, Any]] | None:
-    """Return the new state and what changed, or None if nothing did."""
-    before = session.state
-    if state is UNCHANGED or state is before:
-        return None
+def crashed(session: Session, kind: Kind, request: Any, error: Exception) -> CallFailed | CastFailed:
+    """End the life of a session whose handler has raised; returns what its sender gets."""
+    session.crash(error)
+    return kind.failure(request, f"its handler raised {type(error).__name__}: {error}")
+
+
+def _changed_by(session: Session, state: Any) -> dict[str, Any]:
+    """Return what a handler's next state changes."""
+    if state is UNCHANGED or state is session.state:
+        return {}
     if not is_state(state):
         raise TypeError(f"the handler's next state is {state!r}: it must be a mapping with str keys")
     if missing := [name for name in session.spec.mounts.names if state.get(name) is None]:
         raise TypeError(f"the handler's next state lacks the slices {sorted(missing)}: start from {{**state, ...}}")
-    changed = differences(before, state)
-    return (State(state), changed) if changed else None
-
-
-def _reported(session: Session, work: Callable[..., Any], *args: Any) -> Any:
-    try:
-        return work(*args)
-    except (CallFailed, CastFailed, SessionStopped) as error:
-        session.report(error, "message")
-        return None
-
-
-def _measured(session: Session, event: str) -> Callable[..., Any]:
-    """Return a function that calls another one and tells the event with the time since now."""
-    if event not in telemetry.attached:
-        return _plainly
-    started = session.supervisor.clock.monotonic()
-
-    def measure(work: Callable[..., Any], *args: Any) -> Any:
-        error: BaseException | None = None
-        try:
-            return work(*args)
-        except Exception as raised:
-            error = raised
-            raise
-        finally:
-            duration = session.supervisor.clock.monotonic() - started
-            telemetry.execute(event, {"duration": duration}, session.metadata(error=error))
-
-    return measure
-
-
-def _plainly(work: Callable[..., Any], *args: Any) -> Any:
-    return work(*args)
+    return differences(session.slices, state)

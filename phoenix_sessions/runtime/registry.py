@@ -21,6 +21,9 @@ class Registry:
     Args:
         max_sessions: How many may run at once (count).
         rate: How fast new ones may start; None = no limit.
+
+    Attributes:
+        get: Returns the session under an id, or None; the same function for as long as the registry lives.
     """
 
     def __init__(self, max_sessions: int, rate: Rate | None) -> None:
@@ -33,6 +36,12 @@ class Registry:
         """Replace the limits; the starts counted so far are forgotten."""
         self.max_sessions = max_sessions
         self.rate_limit = None if rate is None else RateLimit(rate)
+
+    def begin_again(self) -> None:
+        """Start over with no session, as a forked child does."""
+        self._lock = threading.Lock()
+        self._sessions.clear()
+        self.limit(self.max_sessions, None if self.rate_limit is None else self.rate_limit.rate)
 
     def __len__(self) -> int:
         return len(self._sessions)

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any, Final
 from ..core.action import Action
 from ..core.errors import MailboxFull, SessionNotFound, SessionStopped
 from ..core.mounts import EffectStep, Route
-from ..core.state import State, is_state
+from ..core.state import is_state
 from . import telemetry
 from .effect import Effect
 from .effects import Effects
 from .lives import Lives
 from .message import Work
 from .spec import Process, ProcessSpec
-from .store import Store
+from .store import NO_DIRECT, Store
 from .timers import Timer
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Session(Store):
 
     def lock_until_born(self) -> None:
         """Keep the mailbox busy until the first life has begun."""
-        self._busy.acquire()
+        self.turn.pop()
 
     def first_life(self) -> None:
         """Begin the first life of an unborn session.
@@ -106,7 +106,7 @@ class Session(Store):
             self.supervisor.forget(self)
             raise
         finally:
-            self._release()
+            self.release()
 
     # -- a life ------------------------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Session(Store):
         slices = self.spec.mounts.init_state()
         if both := own.keys() & slices.keys():
             raise ValueError(f"init_state of {self.spec.process!r} returned keys that are slices: {sorted(both)}")
-        self.open(State({**slices, **own, **(self.restored or {})}))
+        self.open({**slices, **own, **(self.restored or {})})
 
     def crash(self, error: BaseException) -> None:
         """End this life after a handler raised, and begin another if the policy and the budget allow it."""
@@ -161,7 +161,8 @@ class Session(Store):
             logger.exception("on_terminate of session %s failed", self.id)
 
     def _end_work(self) -> None:
-        """End the timers and effects of this life."""
+        """End the timers and effects of this life, and the short ways into it."""
+        self.direct = NO_DIRECT
         for timer in tuple(self.timers or ()):  # some may fire meanwhile
             timer.cancel()
         self.timers = None

@@ -1,28 +1,32 @@
 """The store of a session: its state, how actions change it, and who is told.
 
 Rules:
-    1. A commit replaces the state, counts the version and tells the subscribers, in that order.
+    1. A commit changes the slices, counts the version and tells the subscribers, in that order. What was given out as
+       the state never changes: it is a copy, made when somebody asks and kept until the next commit.
     2. An action whose reducer raises changes nothing.
     3. What the process class does not use costs nothing: the plain way of an action knows no middleware, no paces and
-       no development checks; these go by a ``Draft``.
+       no development checks; these go by a ``Draft``. The way of most actions is shorter still, see ``shortcuts``.
     4. Receivers, selectors and the unmatched handler are guarded: what they raise is reported, and ends nothing else.
+    5. The state may be read from any thread at any time. So changes of several slices are one step for other threads
+       (``dict.update``, or another dict), and a copy that is kept says which commit it is of.
 """
 
 from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from ..core.action import Action
 from ..core.errors import SessionError
-from ..core.history import History
+from ..core.history import History, Record
 from ..core.memoised import CreatedSelector, Memo
-from ..core.mounts import Route, reduce
+from ..core.mounts import Direct, Route, reduce
+from ..core.reducer import Reducer
 from ..core.selector import Selector, select
-from ..core.state import EMPTY, State
-from ..core.subscriptions import Receiver, Subscriber, Subscriptions, Told
+from ..core.state import GONE, State, patch
+from ..core.subscriptions import Receiver, Subscriber, Subscriptions, Tell, Told
 from . import telemetry
 from .draft import Draft
 from .mailbox import Mailbox
@@ -36,6 +40,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("phoenix_sessions")
 
+EMPTY: Final[dict[str, Any]] = {}
+NO_DIRECT: Final[Mapping[str, Direct]] = {}
+
 
 class Store(Mailbox):
     """The state of one session; the methods without an underscore are work for its mailbox.
@@ -43,29 +50,24 @@ class Store(Mailbox):
     Attributes:
         epoch: Names the current life; no two lives of a site share one.
         version: Counts the state changes of this life, from 0; -1 before the first life began.
-        state: The committed state.
+        slices: The committed state; nobody but a commit changes it.
+        direct: The routes that ``shortcuts`` may take; none before the first action of a life, nor after the last.
         handled: How many actions were applied (count).
-        history: What was applied in this life, or None if no history is kept.
+        history: What was applied in this life; None before the first action, and if no history is kept.
     """
 
     __slots__ = (
-        "_memo",
-        "_pacing",
-        "epoch",
-        "handled",
-        "history",
-        "spec",
-        "state",
-        "subscriptions",
-        "supervisor",
-        "version",
-    )
+        "_memo", "_pacing", "_seen", "direct", "epoch", "handled", "history", "slices", "spec", "subscriptions",
+        "supervisor", "version",
+    )  # fmt: skip
 
     def __init__(self, id: str, spec: ProcessSpec, supervisor: Supervisor, version: int) -> None:
         super().__init__(id, supervisor.background)
         self.spec = spec
         self.supervisor = supervisor
-        self.state: State = EMPTY
+        self.slices: dict[str, Any] = EMPTY
+        self._seen: tuple[dict[str, Any], int, State] | None = None
+        self.direct: Mapping[str, Direct] = NO_DIRECT
         self.version = version
         self.epoch = 0
         self.handled = 0
@@ -105,16 +107,14 @@ class Store(Mailbox):
         """Return what telemetry events say about this session."""
         return {"session_id": self.id, "process": self.spec.process, **more}
 
-    def open(self, state: State) -> None:
+    def open(self, slices: dict[str, Any]) -> None:
         """Begin a life with this state, as its version 0; the epoch comes last, for those who look meanwhile."""
-        self.state = state
+        self.slices = slices
         self.version = 0
         self.epoch = self.supervisor.next_epoch()
-        self._pacing = None
+        self.history = self._pacing = None
         if self._memo is not None:
             self._memo.clear()
-        limit = self.spec.history_limit
-        self.history = History(state, limit) if limit else None
 
     # -- actions -----------------------------------------------------------------------------------------------------
 
@@ -140,15 +140,14 @@ class Store(Mailbox):
     def _apply(self, action: Action, route: Route, origin: str) -> int:
         if not self.spec.plain:
             return self._apply_draft(action, route, origin)
-        changed, unmatched = reduce(self.state, action, route)
+        changed, unmatched = reduce(self.slices, action, route)
         self.handled += 1
-        if changed:
-            self.commit(self.state.replace(changed), changed)
-        self.remember(action, origin, changed)
+        self.change(action, origin, changed)
         for each in unmatched:
-            self._guarded("unmatched", self.spec.unmatched, *each)
+            self.tell_unmatched(*each)
         if not route:
-            self._guarded("unmatched", self.spec.unmatched, action, None, None)
+            self.tell_unmatched(action, None, None)
+        self.direct = self.spec.mounts.direct
         return self.version
 
     def _apply_draft(self, action: Action, route: Route, origin: str) -> int:
@@ -156,12 +155,14 @@ class Store(Mailbox):
         draft.run(self.spec.middleware if origin != "debounce" else ())  # they saw it when it was dispatched
         self.handled += len(draft.applied)
         draft.settle_paces()
+        start, version = self.version, self.version + bool(draft.changed)
+        for applied, before in draft.applied:
+            self._remember(applied, origin, start, version, before, version)
+            start = version
         if draft.changed:
-            self.commit(draft.state, draft.changed)
-        for applied, changed in draft.applied:
-            self.remember(applied, origin, changed)
+            self._commit(draft.changed)
         for unmatched in draft.unmatched:
-            self._guarded("unmatched", self.spec.unmatched, *unmatched)
+            self.tell_unmatched(*unmatched)
         return self.version
 
     def _apply_measured(self, action: Action, route: Route, origin: str) -> int:
@@ -184,17 +185,22 @@ class Store(Mailbox):
         self.enter()
         return select(selector, self.state, self.memo if isinstance(selector, CreatedSelector) else None)
 
-    def remember(
-        self, action: Action | None, origin: str, changed: Mapping[str, Any], shows: int | None = None
-    ) -> None:
-        """Put what was applied into the history, if one is kept."""
-        if self.history is not None:
-            self.history.add(action, self.version, self.supervisor.clock.time(), origin, changed, shows)
+    @property
+    def state(self) -> State:
+        """The committed state, as a value that stays as it is; may be asked for by any thread, at any time."""
+        seen, slices, version = self._seen, self.slices, self.version
+        if seen is None or seen[0] is not slices or seen[1] != version:
+            seen = self._seen = slices, version, State(slices)
+        return seen[2]
 
     # -- subscriptions -----------------------------------------------------------------------------------------------
 
     def subscribe(
-        self, selectors: Mapping[str, Selector], receiver: Receiver, since: tuple[int, int] | None = None
+        self,
+        selectors: Mapping[str, Selector],
+        receiver: Receiver,
+        since: tuple[int, int] | None = None,
+        tell: Tell | None = None,
     ) -> tuple[Subscriber, bool]:
         """Subscribe and tell the receiver its first values.
 
@@ -202,6 +208,7 @@ class Store(Mailbox):
             selectors: The selector behind each event name.
             receiver: Who is told.
             since: The (epoch, version) that it has already.
+            tell: See ``Subscriber``.
 
         Returns the subscriber, and whether ``since`` is a point of this life.
         """
@@ -212,7 +219,7 @@ class Store(Mailbox):
             self.subscriptions = Subscriptions(self.memo)
         known = since is not None and since[0] == self.epoch and 0 <= since[1] <= self.version
         version = since[1] if since is not None and known else None
-        subscriber, first = self.subscriptions.add(selectors, receiver, self.state, self.version, version)
+        subscriber, first = self.subscriptions.add(selectors, receiver, self.state, self.version, version, tell)
         telemetry.execute(telemetry.SUBSCRIBE, {"count": len(selectors)}, self.metadata(events=tuple(selectors)))
         self._guarded("receiver", receiver.changed, first, self.epoch, self.version)
         return subscriber, known
@@ -231,26 +238,73 @@ class Store(Mailbox):
 
     # -- commit ------------------------------------------------------------------------------------------------------
 
-    def commit(self, state: State, changed: Mapping[str, Any]) -> None:
+    def change(
+        self, action: Action | None, origin: str, changed: Mapping[str, Any], *, shows: int | None = None
+    ) -> None:
+        """Commit what changed and put it into the history.
+
+        Args:
+            action: What was applied, if it was an action.
+            origin: See ``HistoryEntry``.
+            changed: The changed keys of the state, see ``differences``; if there is none, there is no commit.
+            shows: For travellers: the version that they show; they commit in any case.
+        """
+        commits = bool(changed) or shows is not None
+        start, version = self.version, self.version + commits
+        before = {name: self.slices.get(name, GONE) for name in changed}
+        self._remember(action, origin, start, version, before, version if shows is None else shows)
+        if commits:
+            self._commit(changed)
+
+    def records(self) -> History | None:
+        """Return the history of this life, made when first needed; None if none is kept."""
+        if self.history is None and self.spec.history_limit:
+            self.history = History(self.spec.history_limit)
+        return self.history
+
+    def _remember(
+        self, action: Action | None, origin: str, start: int, version: int, before: Mapping[str, Any], shows: int
+    ) -> None:
+        history = self.records()
+        if history is not None:
+            history.append(Record(action, origin, self.supervisor.clock.monotonic(), start, version, before, shows))
+
+    def _commit(self, changed: Mapping[str, Any]) -> None:
         """Make this the state, count it, and tell whom it concerns."""
-        self.state = state
+        if changed.keys() <= self.slices.keys() and GONE not in changed.values():
+            self.slices.update(changed)
+        else:
+            slices = self.slices.copy()
+            patch(slices, changed)
+            self.slices = slices
         self.version += 1
         if telemetry.COMMIT in telemetry.attached:
             facts = self.metadata(epoch=self.epoch, version=self.version, slices=tuple(changed))
             telemetry.execute(telemetry.COMMIT, {"count": 1}, facts)
         if self.subscriptions is not None:
-            self._tell(self.subscriptions.commit(state, changed, self.version))
+            self.tell(self.subscriptions, changed)
+
+    def tell(self, subscriptions: Subscriptions, names: Iterable[str]) -> None:
+        """Tell the subscribers whom a change of these slices concerns."""
+        self._tell(subscriptions.commit(self.state, names, self.version))
+
+    def tell_unmatched(self, action: Action, reducer: Reducer | None, name: str | None) -> None:
+        """Tell the site's handler that an action was not known."""
+        self._guarded("unmatched", self.spec.unmatched, action, reducer, name)
 
     def _tell(self, told: Told) -> None:
-        for subscriber, changes in told.changes.items():
+        if telemetry.NOTIFICATION in telemetry.attached and (receivers := told.receivers):
+            facts = self.metadata(version=self.version)
+            telemetry.execute(telemetry.NOTIFICATION, {"count": len(receivers)}, facts)
+        for subscriber, changes in told.tell(self._receiver_failed).items():
             if subscriber.active:
                 self._guarded("receiver", subscriber.receiver.changed, changes, self.epoch, self.version)
         for subscriber, error in told.failures.items():
             self.report(error, "selector")
             self._guarded("receiver", subscriber.receiver.failed, error)
-        if told.changes and telemetry.NOTIFICATION in telemetry.attached:
-            facts = self.metadata(version=self.version)
-            telemetry.execute(telemetry.NOTIFICATION, {"count": len(told.changes)}, facts)
+
+    def _receiver_failed(self, error: Exception) -> None:
+        self.report(error, "receiver")
 
     def _selector_asked(self, selector: CreatedSelector[Any], hit: bool) -> None:
         event = telemetry.SELECTOR_HIT if hit else telemetry.SELECTOR_MISS

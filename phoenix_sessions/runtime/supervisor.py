@@ -52,13 +52,14 @@ class Supervisor:
         companion: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.clock = clock
+        self.now = clock.monotonic
         self._around_work = around_work
         self._companion = companion
-        self._build(max_sessions, rate)
+        self.registry = Registry(max_sessions, rate)
+        self._build()
         _supervisors.add(self)
 
-    def _build(self, max_sessions: int, rate: Rate | None) -> None:
-        self.registry = Registry(max_sessions, rate)
+    def _build(self) -> None:
         self.background = Background(self._around_work, self._companion)
         self.timers = Timers(self.clock, self.background)
         self.expiry = Expiry(self.clock, self.timers)
@@ -69,8 +70,8 @@ class Supervisor:
 
     def begin_again(self) -> None:
         """Start over with no session, as a forked child does."""
-        rate = self.registry.rate_limit
-        self._build(self.registry.max_sessions, None if rate is None else rate.rate)
+        self.registry.begin_again()
+        self._build()
 
     def next_epoch(self) -> int:
         """Return the name of a new life, below 2**53 so that a browser can hold it."""

@@ -59,6 +59,12 @@ class Attached(NamedTuple):
 attached: dict[str, tuple[Attached, ...]] = {}
 """The handlers of each event that has any; read it to skip the work of an event that nobody wants."""
 
+_hot_events: Final = frozenset({DISPATCH, COMMIT, CALL})
+"""The events of the ways that ``shortcuts`` takes."""
+
+hot: set[str] = set()
+"""Those of them that have a handler."""
+
 _lock = threading.Lock()
 
 
@@ -83,6 +89,7 @@ def attach_many(handler_id: str, events: Iterable[str], handler: EventHandler, c
             raise ValueError(f"a telemetry handler {handler_id!r} is attached already; detach it, or use another id")
         for event in events:
             attached[event] = (*attached.get(event, ()), entry)
+        hot.update(_hot_events & attached.keys())
 
 
 def detach(handler_id: str) -> None:
@@ -100,6 +107,7 @@ def detach(handler_id: str) -> None:
                 attached[event] = rest
             else:
                 del attached[event]
+        hot.intersection_update(attached)
     if not known:
         raise LookupError(f"no telemetry handler {handler_id!r} is attached")
 

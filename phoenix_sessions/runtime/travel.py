@@ -16,7 +16,8 @@ from .store import Store
 def entries(store: Store) -> list[HistoryEntry]:
     """Return what was applied in this life, oldest first."""
     store.enter()
-    return [] if store.history is None else store.history.entries()
+    clock = store.supervisor.clock
+    return [] if store.history is None else store.history.entries(store.version, clock.time() - clock.monotonic())
 
 
 def travel_to(store: Store, version: int) -> int:
@@ -29,9 +30,10 @@ def travel_to(store: Store, version: int) -> int:
     store.enter()
     if not isinstance(version, int):
         raise TypeError(f"the version to travel to is {version!r}: it must be an int, such as the .version of an entry")
-    if store.history is None or not store.history.oldest <= version <= store.version:
+    history = store.records()
+    if history is None or not history.oldest(store.version) <= version <= store.version:
         raise _not_found(store, version)
-    return _show(store, store.history, version, "travel")
+    return _show(store, history, version, "travel")
 
 
 def undo(store: Store) -> int:
@@ -41,7 +43,7 @@ def undo(store: Store) -> int:
         VersionNotFound: Nothing is kept that could be undone.
     """
     store.enter()
-    if store.history is None or (target := store.history.undone()) is None:
+    if store.history is None or (target := store.history.undone(store.version)) is None:
         raise _not_found(store, "undo")
     return _show(store, store.history, target, "undo")
 
@@ -53,19 +55,18 @@ def redo(store: Store) -> int:
         VersionNotFound: The last change was no undo.
     """
     store.enter()
-    if store.history is None or (target := store.history.redone()) is None:
+    if store.history is None or (target := store.history.redone(store.version)) is None:
         raise _not_found(store, "redo")
     return _show(store, store.history, target, "redo")
 
 
 def _show(store: Store, history: History, version: int, origin: str) -> int:
-    state, shows = history.state_at(version), history.shown_at(version)
-    changed = differences(store.state, state)
-    store.commit(state, changed)
-    store.remember(None, origin, changed, shows)
+    state = history.state_at(version, store.version, store.slices)
+    shows = history.shown_at(version, store.version)
+    store.change(None, origin, differences(store.slices, state), shows=shows)
     return store.version
 
 
 def _not_found(store: Store, wanted: int | str) -> VersionNotFound:
-    oldest = store.version if store.history is None else store.history.oldest
+    oldest = store.version if store.history is None else store.history.oldest(store.version)
     return VersionNotFound(store.id, wanted, oldest, store.version)

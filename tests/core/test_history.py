@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_sessions import Action
-from phoenix_sessions.core.history import History, HistoryEntry
+from phoenix_sessions.core.history import History, HistoryEntry, Record
 from phoenix_sessions.core.state import State, differences
 
 KEYS = ("a", "b", "own")
@@ -27,23 +27,31 @@ class Session:
     def __init__(self, limit):
         self.state = {"a": "0", "b": "0"}
         self.version = 0
-        self.history = History(self.state, limit)
+        self.records = History(limit)
         self.states = [self.state]
         self.shows = [0]
         self.redoable = []
         self.entries = []
 
     def commit(self, after, origin, shows=None):
-        changed = differences(self.state, after)
+        before, start = differences(after, self.state), self.version
+        changed = bool(before)
         if changed or origin != "dispatch":
             self.version += 1
             self.states.append(after)
             self.shows.append(self.version if shows is None else shows)
         self.state = after
         action = Action("change") if origin == "dispatch" else None
-        self.history.add(action, self.version, float(self.version), origin, changed, shows)
-        self.entries.append((self.version, origin))
+        self.add(action, origin, start, before, self.version if shows is None else shows)
         return changed
+
+    def add(self, action, origin, start, before, shows):
+        record = Record(action, origin, float(self.version), start, self.version, before, shows)
+        if origin == "dispatch" and set(before) <= {"a"} and self.version == start + len(before):  # as shortcuts do
+            name, value = next(iter(before.items()), (None, None))
+            record = action.type, action.payload, float(self.version), name, value
+        self.records.append(record)
+        self.entries.append((self.version, origin))
 
     def change(self, new):
         after = {key: value for key, value in {**self.state, **new}.items() if value is not None}
@@ -54,41 +62,51 @@ class Session:
         """Apply two actions and commit them as one version, as middleware may."""
         between = {**self.state, "a": f"between {self.version}"}
         after = {key: value for key, value in {**between, **new}.items() if value is not None}
-        self.version += 1
-        for before, then in ((self.state, between), (between, after)):
-            self.history.add(Action("x"), self.version, 0.0, "dispatch", differences(before, then))
+        start, self.version = self.version, self.version + 1
+        for earlier, then in ((self.state, between), (between, after)):
+            before = differences(then, earlier)
+            self.records.append(Record(Action("x"), "dispatch", 0.0, start, self.version, before, self.version))
             self.entries.append((self.version, "dispatch"))
+            start = self.version
         self.state = after
         self.states.append(after)
         self.shows.append(self.version)
         self.redoable = []
 
+    @property
+    def oldest(self):
+        return self.records.oldest(self.version)
+
+    def shown(self, version):
+        """Return the version that a version shows; the oldest that is kept stands for all before it."""
+        return max(self.shows[version], self.oldest)
+
     def travel(self, target):
-        if self.history.oldest <= target <= self.version:
+        if self.oldest <= target <= self.version:
             self.check_version(target)
             self.commit(self.states[target], "travel", self.shows[target])
             self.redoable = []
 
     def undo(self, _):
-        target = self.history.undone()
+        target = self.records.undone(self.version)
         if target is not None:
-            assert target == self.shows[self.version] - 1
+            assert target == self.shown(self.version) - 1
             self.redoable.append(self.version)
             self.check_version(target)
             self.commit(self.states[target], "undo", self.shows[target])
 
     def redo(self, _):
-        target = self.history.redone()
+        target = self.records.redone(self.version)
         if target is None:
-            assert not self.redoable or self.redoable[-1] < self.history.oldest
+            assert not self.redoable or self.redoable[-1] < self.oldest
         else:
             assert target == self.redoable.pop()
             self.check_version(target)
             self.commit(self.states[target], "redo", self.shows[target])
 
     def check_version(self, version):
-        assert self.history.state_at(version) == self.states[version]
-        assert self.history.shown_at(version) == self.shows[version]
+        assert self.records.state_at(version, self.version, self.state) == self.states[version]
+        assert self.records.shown_at(version, self.version) == self.shown(version)
 
 
 @given(STEPS, st.integers(1, 6))
@@ -96,10 +114,10 @@ def test_every_kept_version_is_what_it_was(steps, limit):
     session = Session(limit)
     for name, argument in steps:
         getattr(session, name)(argument)
-        assert len(session.history) == min(limit, len(session.entries))
-        assert [(entry.version, entry.origin) for entry in session.history.entries()] == session.entries[-limit:]
-        assert session.history.shows == session.shows[session.version]
-        for version in range(session.history.oldest, session.version + 1):
+        assert len(session.records) == min(limit, len(session.entries))
+        kept = session.records.entries(session.version, 0.0)
+        assert [(entry.version, entry.origin) for entry in kept] == session.entries[-limit:]
+        for version in range(session.oldest, session.version + 1):
             session.check_version(version)
 
 
@@ -110,7 +128,7 @@ def test_with_room_for_all_everything_can_be_undone_and_redone(steps):
         getattr(session, name)(argument)
     before = session.state
     undone = 0
-    while session.history.undone() is not None:
+    while session.records.undone(session.version) is not None:
         session.undo(None)
         undone += 1
     assert session.state == session.states[0]
@@ -127,30 +145,42 @@ def filled(limit, *values):
 
 
 def test_a_history_begins_with_one_version_and_nothing_to_undo_or_redo():
-    history = History({"a": 1}, 5)
-    assert (history.entries(), len(history), history.oldest, history.shows) == ([], 0, 0, 0)
-    assert history.undone() is None
-    assert history.redone() is None
-    state = history.state_at(0)
+    history = History(5)
+    assert (history.entries(0, 0.0), len(history), history.oldest(0), history.shown_at(0, 0)) == ([], 0, 0, 0)
+    assert history.undone(0) is None
+    assert history.redone(0) is None
+    state = history.state_at(0, 0, {"a": 1})
     assert state == {"a": 1}
     assert isinstance(state, State)
 
 
-def test_an_entry_says_what_was_applied():
-    history, action = History({}, 5), Action("add", 1)
-    history.add(action, 1, 12.5, "effect", {"a": 1})
-    assert history.entries() == [HistoryEntry(action, 1, 12.5, "effect")]
+def test_an_entry_says_what_was_applied_and_when_by_the_calendar():
+    history, action = History(5), Action("add", 1)
+    history.append(Record(action, "effect", 12.5, 0, 1, {"a": 0}, 1))
+    assert history.entries(1, 100.0) == [HistoryEntry(action, 1, 112.5, "effect")]
+
+
+def test_a_plain_dispatch_is_kept_in_brief_and_told_in_full():
+    history = History(5)
+    history.append(("cart.add", 2, 12.5, "cart", "old"))
+    history.append(("cart.look", None, 13.5, None, None))
+    first, second = (
+        HistoryEntry(Action("cart.add", 2), 1, 12.5, "dispatch"),
+        HistoryEntry(Action("cart.look"), 1, 13.5, "dispatch"),
+    )
+    assert history.entries(1, 0.0) == [first, second]
+    assert history.state_at(0, 1, {"cart": "new"}) == {"cart": "old"}
 
 
 def test_a_limit_of_one_undoes_one_change_and_redoes_it():
     session = filled(1, "1", "2", "3")
-    assert session.history.oldest == 2
+    assert session.oldest == 2
     session.undo(None)
     assert session.state["a"] == "2"
-    assert session.history.undone() is None
+    assert session.records.undone(session.version) is None
     session.redo(None)
     assert session.state["a"] == "3"
-    assert session.history.redone() is None
+    assert session.records.redone(session.version) is None
 
 
 def test_an_action_that_changes_nothing_neither_counts_for_undo_nor_ends_redo():
@@ -168,16 +198,16 @@ def test_a_change_after_an_undo_leaves_nothing_to_redo():
     session = filled(9, "1", "2")
     session.undo(None)
     session.change({"a": "3"})
-    assert session.history.redone() is None
+    assert session.records.redone(session.version) is None
     session.undo(None)
     assert session.state["a"] == "1"
 
 
-def test_the_caller_may_change_the_mapping_that_it_began_with():
-    state = {"a": 1}
-    history = History(state, 5)
-    state["a"] = 2
-    assert history.state_at(0) == {"a": 1}
+def test_the_state_that_is_given_to_look_back_from_stays_as_it_is():
+    state, history = {"a": 2}, History(5)
+    history.append(("change", None, 0.0, "a", 1))
+    assert history.state_at(0, 1, state) == {"a": 1}
+    assert state == {"a": 2}
 
 
 @pytest.mark.parametrize("forgotten", [0, 1])
@@ -187,4 +217,4 @@ def test_two_actions_of_one_version_stay_one_version_when_one_of_them_is_forgott
     for number in range(forgotten + 1):
         session.change({"b": str(number + 5)})
     session.check_version(2)
-    assert session.history.oldest == 1 + forgotten
+    assert session.oldest == 1 + forgotten

@@ -1,11 +1,20 @@
 """The tables of who is told what: shared selections, first values, resuming, and selectors that raise."""
 
+from typing import NamedTuple
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phoenix_sessions import SelectorError, State
 from phoenix_sessions.core.subscriptions import MAX_IDLE, Subscriptions
+
+
+class Result(NamedTuple):
+    """What a commit tells whom, by subscriber and event name, and whose selector failed."""
+
+    changes: dict
+    failures: dict
 
 
 class Commits:
@@ -19,7 +28,12 @@ class Commits:
 
     def commit(self, **slices):
         self.state, self.version = self.state.replace(slices), self.version + 1
-        return self.tables.commit(self.state, slices, self.version)
+        told = self.tables.commit(self.state, slices, self.version)
+        return Result(told.tell(pytest.fail), told.failures)
+
+    def restart(self, **slices):
+        told = self.tables.restart(State(slices))
+        return Result(told.tell(pytest.fail), told.failures)
 
     def leave(self, subscriber):
         subscriber.active = False
@@ -147,14 +161,14 @@ def test_a_comparison_that_raises_is_a_selector_error():
 def test_a_new_life_tells_everything_again():
     store = Commits(a=1, b=2)
     subscriber, _ = store.subscribe(one="a", two="b")
-    assert store.tables.restart(State(a=1, b=9)).changes == {subscriber: {"one": 1, "two": 9}}
+    assert store.restart(a=1, b=9).changes == {subscriber: {"one": 1, "two": 9}}
 
 
 def test_a_new_life_ends_the_subscriptions_whose_selectors_raise_on_it():
     store = Commits(a=1, b=2)
     bad, _ = store.subscribe(a="a")
     good, _ = store.subscribe(b="b")
-    told = store.tables.restart(State(b=3))
+    told = store.restart(b=3)
     assert (told.changes, set(told.failures)) == ({good: {"b": 3}}, {bad})
     assert (bad.active, len(store.tables)) == (False, 1)
 

@@ -269,7 +269,7 @@ def test_a_coroutine_that_waits_for_two_is_found_when_one_has_answered(backgroun
 
     def let_go():
         until(lambda: slow.depth == 1)
-        until(lambda: background.pending == 1 and not quick._busy.locked())
+        until(lambda: background.pending == 1 and not quick.busy)
         hold.let_go()
 
     releasing = threading.Thread(target=let_go)

@@ -1,0 +1,132 @@
+"""The short ways of the messages that are sent most: one function each, in place of some fifteen.
+
+Rules:
+    1. A short way is taken when the session is free, nothing waits in its mailbox, and nobody looks on by telemetry.
+       Otherwise the answer is ``UNDONE``, nothing has happened, and the sender takes the ordinary way.
+    2. Whatever a short way does, the ordinary way does too; ``tests/runtime/test_shortcuts.py`` compares them.
+    3. Every line is here for speed: the turn is taken and given back in place, and what can be, is a local variable.
+       What is not needed every time is in a function of its own.
+"""
+
+from __future__ import annotations
+
+import enum
+from threading import get_ident
+from typing import Any, Final
+
+from ..core.action import Action
+from ..core.errors import ReducerError
+from ..core.memoised import CreatedSelector
+from ..core.reducer import UNMATCHED
+from ..core.replies import UNCHANGED, Reply
+from ..core.selector import Selector, check_selector, select
+from .handlers import CALL, REFUSALS, crashed, take
+from .session import Session
+from .telemetry import hot
+
+
+class _Undone(enum.Enum):
+    UNDONE = enum.auto()
+
+
+UNDONE: Final = _Undone.UNDONE
+
+
+def apply(session: Session, type: str, payload: Any) -> int | _Undone:
+    """Apply an action that concerns one slice, as ``Session.apply`` does; returns the version after it.
+
+    Raises:
+        ReducerError: The reducer raised; nothing was changed.
+    """
+    if hot or session.queue is not None:
+        return UNDONE
+    try:
+        session.turn.pop()
+    except IndexError:  # it is busy
+        return UNDONE
+    session.owner = get_ident()
+    try:
+        try:
+            name, handle, local = session.direct[type]
+        except (KeyError, TypeError):  # unknown yet, or no str
+            return UNDONE
+        session.touched = now = session.supervisor.now()
+        action, slices = Action(local, payload), session.slices
+        before = slices[name]
+        try:
+            after = handle(action, before)
+            if after is None:
+                raise TypeError("it returned None; return the next slice, or the same one for no change")
+        except Exception as error:
+            raise ReducerError(name, action, error) from error
+        session.handled += 1
+        history = session.history
+        if after is before or after is UNMATCHED:
+            if history is not None:
+                history.append((type, payload, now, None, None))
+            if after is UNMATCHED:
+                session.tell_unmatched(action, handle.__self__, name)  # type: ignore[attr-defined]
+            return session.version
+        if history is not None:
+            history.append((type, payload, now, name, before))
+        slices[name] = after
+        session.version = version = session.version + 1
+        if (subscriptions := session.subscriptions) is not None and subscriptions.concern(name):
+            session.tell(subscriptions, (name,))
+        return version
+    finally:
+        session.owner = 0
+        session.turn.append(None)
+        if session.queue is not None:
+            session.drain()
+
+
+def call(session: Session, request: Any) -> Any:
+    """Ask a ``def`` handler, as ``handlers.call`` does.
+
+    Raises:
+        CallFailed: The handler refused, or crashed.
+    """
+    if hot or session.queue is not None or session.spec.async_call:
+        return UNDONE
+    try:
+        session.turn.pop()
+    except IndexError:  # it is busy
+        return UNDONE
+    session.owner = get_ident()
+    try:
+        if session.ended is not None:
+            return UNDONE
+        session.touched = session.supervisor.now()
+        state, handle = session.state, session.process.handle_call
+        try:
+            reply = handle(request, state)
+        except REFUSALS:
+            raise
+        except Exception as error:
+            raise crashed(session, CALL, request, error) from error
+        if type(reply) is Reply and (reply.state is state or reply.state is UNCHANGED):
+            return reply.value
+        return take(session, CALL, request, reply)
+    finally:
+        session.owner = 0
+        session.turn.append(None)
+        if session.queue is not None:
+            session.drain()
+
+
+def read(session: Session, selector: Selector) -> Any:
+    """Return the state, or what a path or a function picks, as ``Session.read`` does; nothing need be made busy.
+
+    Raises:
+        SelectorError: The selector raised, or its path leads nowhere.
+    """
+    if not session.turn or session.queue is not None or session.ended is not None:
+        return UNDONE
+    session.touched = session.supervisor.now()
+    if selector is None:
+        return session.state
+    if isinstance(selector, CreatedSelector):  # its memo is the session's, and changes
+        return UNDONE
+    check_selector(selector)
+    return select(selector, session.state)
