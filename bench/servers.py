@@ -1,0 +1,64 @@
+"""The servers beneath other people's sessions, if they run on this machine.
+
+Redis: database 9. PostgreSQL: a database of its own, made for one run and dropped after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+LOOPBACK = "127.0.0.1"
+REDIS_PORT = 6379
+POSTGRESQL_PORT = 5432
+REDIS = f"redis://{LOOPBACK}:{REDIS_PORT}/9"
+POSTGRESQL: dict[str, Any] = {"host": LOOPBACK, "port": POSTGRESQL_PORT, "user": "postgres"}
+DATABASE = "phoenix_sessions_bench"
+
+
+def why_no_redis() -> str | None:
+    """Return why Redis cannot be used, or None if it can."""
+    try:
+        import redis
+    except ImportError:
+        return "the package redis is not installed"
+    try:
+        redis.Redis.from_url(REDIS).ping()
+    except redis.RedisError as error:
+        return f"no Redis at {LOOPBACK}:{REDIS_PORT} ({type(error).__name__})"
+    return None
+
+
+def why_no_postgresql() -> str | None:
+    """Return why PostgreSQL cannot be used, or None if it can."""
+    try:
+        import psycopg
+    except ImportError:
+        return "the package psycopg is not installed"
+    try:
+        psycopg.connect(dbname="postgres", connect_timeout=2, **POSTGRESQL).close()
+    except psycopg.Error as error:
+        return f"no PostgreSQL at {LOOPBACK}:{POSTGRESQL_PORT} for the user postgres ({type(error).__name__})"
+    return None
+
+
+@contextmanager
+def database() -> Iterator[dict[str, Any]]:
+    """Make the database in PostgreSQL, give Django's setting for it, and drop it; its connections are kept open."""
+    import psycopg
+
+    with psycopg.connect(dbname="postgres", autocommit=True, **POSTGRESQL) as connection:
+        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {DATABASE}")
+        try:
+            yield {
+                "ENGINE": "django.db.backends.postgresql",
+                "NAME": DATABASE,
+                "HOST": POSTGRESQL["host"],
+                "PORT": POSTGRESQL["port"],
+                "USER": POSTGRESQL["user"],
+                "CONN_MAX_AGE": None,
+            }
+        finally:
+            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
