@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import contextlib
+import functools
 import secrets
 import weakref
 from typing import Any, Final
@@ -55,34 +56,26 @@ def rotate_id(request: HttpRequest) -> None:
         sessions.move(old, new)
 
 
-class EndingFlush:
-    """Replaces ``flush`` of one request's Django session: flushes it and ends the session process."""
-
-    __slots__ = ("_session",)
-
-    def __init__(self, session: SessionBase) -> None:
-        self._session = weakref.ref(session)
-
-    def __call__(self) -> None:
-        """Flush, then end what ran under the id."""
-        session: Any = self._session()
-        id = session.get(KEY)
-        session.__class__.flush(session)
-        if id is not None:
-            with contextlib.suppress(SessionNotFound, CallTimeout):  # it does not run, or ends in a moment
-                sessions.terminate(id, LOGOUT)
+def end_on_flush(session: Any) -> None:
+    """See that flushing this request's Django session ends the session process too."""
+    itself = weakref.ref(session)  # not the session: it would be in a circle, which only gc could free
+    session.flush = functools.partial(_flush, itself)
+    session.aflush = functools.partial(_aflush, itself)
 
 
-class AsyncEndingFlush(EndingFlush):
-    """Replaces ``aflush`` likewise."""
+def _flush(itself: weakref.ref[Any]) -> None:
+    session: Any = itself()
+    id = session.get(KEY)
+    session.__class__.flush(session)
+    if id is not None:
+        with contextlib.suppress(SessionNotFound, CallTimeout):  # it does not run, or ends in a moment
+            sessions.terminate(id, LOGOUT)
 
-    __slots__ = ()
 
-    async def __call__(self) -> None:  # type: ignore[override]
-        """Flush, then end what ran under the id."""
-        session: Any = self._session()
-        id = await session.aget(KEY)
-        await session.__class__.aflush(session)
-        if id is not None:
-            with contextlib.suppress(SessionNotFound, CallTimeout):
-                await sessions.aterminate(id, LOGOUT)
+async def _aflush(itself: weakref.ref[Any]) -> None:
+    session: Any = itself()
+    id = await session.aget(KEY)
+    await session.__class__.aflush(session)
+    if id is not None:
+        with contextlib.suppress(SessionNotFound, CallTimeout):
+            await sessions.aterminate(id, LOGOUT)
