@@ -4,7 +4,7 @@ Rules:
     1. Between two looks any number of commits becomes one change with the latest value of each event: nothing
        queues up.
     2. The last value always arrives, and versions never go back.
-    3. Values cross from the committing thread to the loop by one ``call_soon`` per look, not per commit.
+    3. Values cross from the committing thread to the loop by the loop's bell, once per look, not per commit.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from .bell import bell
 from .core.errors import SelectorError
 from .core.selector import Selector
 
@@ -47,10 +48,10 @@ class Latest:
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._bell = bell()
         self._thread = threading.get_ident()
         self._lock = threading.Lock()
-        self._values: dict[str, Any] | None = None
+        self._values: Mapping[str, Any] | None = None  # never changed in place
         self._epoch = self._version = 0
         self._waking = False
         self.wake = asyncio.Event()
@@ -61,9 +62,8 @@ class Latest:
     def changed(self, changes: Mapping[str, Any], epoch: int, version: int) -> None:
         """Keep these values, over older ones."""
         with self._lock:
-            if self._values is None or epoch != self._epoch:
-                self._values = {}
-            self._values.update(changes)
+            older = self._values
+            self._values = changes if older is None or epoch != self._epoch else {**older, **changes}
             self._epoch, self._version = epoch, version
         self._wake_loop()
 
@@ -102,9 +102,7 @@ class Latest:
             if self._waking:
                 return
             self._waking = True
-        try:
-            self._loop.call_soon_threadsafe(self._woken)
-        except RuntimeError:  # the loop is closed, nobody will look again
+        if not self._bell.ring(self._woken):
             self.end = self.end or ("terminated", "its event loop is closed")
 
     def _woken(self) -> None:

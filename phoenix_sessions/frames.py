@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -44,7 +45,7 @@ class StateFrame(msgspec.Struct, tag_field="type", tag="state", omit_defaults=Tr
     seq: int
     epoch: int
     version: int
-    changes: dict[str, Any]
+    changes: Mapping[str, Any]
     resume: Resume | None = None
 
 

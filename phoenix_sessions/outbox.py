@@ -14,7 +14,8 @@ from collections import deque
 from typing import Final
 
 from .changes import Latest
-from .frames import ErrorFrame, OkFrame, Resume, ServerFrame, StateFrame
+from .frames import ErrorFrame, OkFrame, Resume, ServerFrame, StateFrame, encode
+from .texts import texts
 
 WINDOW: Final = 16
 MAX_REPLIES: Final = 64
@@ -28,6 +29,7 @@ class Outbox(Latest):
     def __init__(self) -> None:
         super().__init__()
         self.resume: Resume | None = None
+        self._texts = texts()
         self._replies: deque[Reply] = deque()
         self._sent = 0
         self._acknowledged = 0
@@ -64,7 +66,7 @@ class Outbox(Latest):
         if change is None:
             return None
         resume, self.resume = self.resume, None
-        return StateFrame(0, change.epoch, change.version, dict(change.values), resume)
+        return StateFrame(0, change.epoch, change.version, change.values, resume)
 
     def next_reply(self) -> Reply | None:
         """Return the oldest answer, or None."""
@@ -74,3 +76,12 @@ class Outbox(Latest):
         """Give the frame the next number."""
         self._sent += 1
         frame.seq = self._sent
+
+    def text(self, frame: ServerFrame) -> str:
+        """Return the frame as JSON text, with the next number.
+
+        Raises:
+            TypeError: A value is no plain data.
+        """
+        self.number(frame)
+        return self._texts.encode(frame) if isinstance(frame, StateFrame) else encode(frame)

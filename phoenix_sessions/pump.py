@@ -15,7 +15,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .frames import ServerFrame, encode
+from .frames import ServerFrame
 from .identity import LOGOUT
 from .outbox import Outbox
 
@@ -57,21 +57,21 @@ class Pump:
     async def _send_until_over(self) -> int:
         """Return the close code when there is nothing more to send."""
         outbox = self._outbox
-        while await self._woken():
+        while True:
+            if not outbox.full:
+                self._full_since = None
+                await outbox.wake.wait()
+            elif not await self._woken_in_time():
+                return TOO_SLOW
             outbox.wake.clear()
             while not outbox.full and await self._send_next():
                 pass
             if outbox.over or outbox.moved_to is not None:
                 return close_code(outbox)
-        return TOO_SLOW
 
-    async def _woken(self) -> bool:
+    async def _woken_in_time(self) -> bool:
         """Wait for something to do; returns False when the client has left the outbox full for too long."""
         outbox, now = self._outbox, asyncio.get_running_loop().time
-        if not outbox.full:
-            self._full_since = None
-            await outbox.wake.wait()
-            return True
         self._full_since = self._full_since or now()
         try:
             async with asyncio.timeout(self._full_since + self._ack_timeout - now()):
@@ -84,9 +84,10 @@ class Pump:
         """Send one frame; returns False when there is none."""
         frame = self._outbox.next_state()
         if frame is not None:
-            values = await self._handle_own(frame.changes)
-            if values or frame.resume is not None:
-                frame.changes = values
+            consumer = self._consumer
+            if [event for event in frame.changes if getattr(consumer, event, None) is not None]:
+                frame.changes = await self._handle_own(frame.changes)
+            if frame.changes or frame.resume is not None:
                 await self._send(frame)
             return True
         reply = self._outbox.next_reply()
@@ -106,8 +107,7 @@ class Pump:
         return rest
 
     async def _send(self, frame: ServerFrame) -> None:
-        self._outbox.number(frame)
-        await self._consumer.send(text_data=encode(frame))
+        await self._consumer.send(text_data=self._outbox.text(frame))
 
 
 def close_code(outbox: Outbox) -> int:

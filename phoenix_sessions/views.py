@@ -28,7 +28,6 @@ from django.views import View
 
 from .core.errors import MailboxFull, SessionNotFound, SessionStopped
 from .core.selector import Selector
-from .frames import encode
 from .identity import KEY
 from .joining import join
 from .middleware import unavailable
@@ -118,8 +117,7 @@ class SessionEventStream(View):
         frame = outbox.next_state()
         if frame is None:
             return None
-        outbox.number(frame)
-        return f"id: {event_id(frame.epoch, frame.version)}\ndata: {encode(frame)}\n\n".encode()
+        return f"id: {event_id(frame.epoch, frame.version)}\ndata: {outbox.text(frame)}\n\n".encode()
 
     async def _woken(self, outbox: Outbox) -> bool:
         try:

@@ -4,7 +4,7 @@ import pytest
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from testsite.consumers import AddMany, CounterConsumer
 
-from doors.sockets import ID, connected, dispatch
+from doors.sockets import ID, acknowledge, connected, dispatch
 from phoenix_sessions import Reducer, SessionProcess, effect, on, sessions
 from phoenix_sessions.consumers import SessionConsumerMixin
 from phoenix_sessions.testing import receive_change
@@ -273,3 +273,22 @@ async def test_an_effect_without_room_is_not_taken_for_an_action_that_was_not_ap
         await receive_change(socket)
         assert (await answer(socket, action, "abc"))["code"] == code
         assert ref.version == version
+
+
+async def test_no_thread_looks_after_the_database_for_an_acknowledgement(monkeypatch):
+    asked = []
+
+    async def look():
+        asked.append(1)
+
+    async with connected(CounterConsumer) as socket:
+        await receive_change(socket)
+        monkeypatch.setattr("channels.consumer.aclose_old_connections", look)
+        await dispatch(socket, "counter.add")
+        await receive_change(socket)
+        answer = await socket.receive_json_from()
+        await acknowledge(socket, answer["seq"])
+        await acknowledge(socket, answer["seq"])
+
+        assert (await socket.receive_json_from())["code"] == "bad_frame"  # the second one is of no frame
+        assert len(asked) == 2  # for the dispatch, and for the bad frame
