@@ -4,7 +4,8 @@ Rules:
     1. A session is filed in the bucket of the time when it could be due; touching it only stores a number.
     2. When a bucket's time comes, each of its sessions decides in its own mailbox: expire, or be filed again.
     3. Buckets are ``WIDTH`` seconds wide, so a session expires at most that much late.
-    4. At most ``BATCH`` sessions are asked in one go, so that a crowd does not stop the loop.
+    4. A sweep takes ``SHARE`` seconds at most, then rests for ``REST``: a crowd that is due together holds up neither
+       the loop nor, by the interpreter's lock, any other thread.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 WIDTH: Final = 0.5
-BATCH: Final = 500
+SHARE: Final = 0.001
+REST: Final = 0.001
 
 
 class Expiry:
@@ -34,6 +36,7 @@ class Expiry:
         self._lock = threading.Lock()
         self._buckets: dict[int, set[Session]] = {}
         self._times: list[int] = []
+        self._resting = False
 
     def __len__(self) -> int:
         """Return how many sessions are filed (count)."""
@@ -63,32 +66,44 @@ class Expiry:
             session.bucket = None
 
     def _schedule(self, number: int) -> None:
-        self._timers.schedule(max(0.0, number * WIDTH - self._clock.monotonic()), self._sweep)
+        self._timers.schedule(max(0.0, number * WIDTH - self._clock.monotonic()), self.sweep)
 
-    def _sweep(self) -> None:
-        due = self._due()
-        for session in due:
-            try:
-                session.post(session.spec.quiet_end, session.expire)
-            except Exception as error:  # a full mailbox, for one: so it is anything but idle
-                session.touched = self._clock.monotonic()
-                self.file(session)
-                telemetry.execute(telemetry.CLEANUP_ERROR, {"count": 1}, session.metadata(error=error))
-        if due:
-            telemetry.execute(telemetry.CLEANUP, {"count": len(due)}, {})
+    def sweep(self) -> None:
+        """Ask those who are due to expire, as many as the time allows; the timers call it."""
+        if self._resting:  # another bucket's time has come; whoever goes on looks into that too
+            return
+        asked, until = 0, self._clock.monotonic() + SHARE
+        while (session := self._next_due()) is not None:
+            self._ask(session)
+            asked += 1
+            if self._clock.monotonic() >= until:
+                self._resting = True
+                self._timers.schedule(REST, self._go_on)
+                break
+        if asked:
+            telemetry.execute(telemetry.CLEANUP, {"count": asked}, {})
 
-    def _due(self) -> list[Session]:
-        """Take at most a batch of sessions out of the buckets whose time has come."""
+    def _go_on(self) -> None:
+        self._resting = False
+        self.sweep()
+
+    def _ask(self, session: Session) -> None:
+        try:
+            session.post(session.spec.quiet_end, session.expire)
+        except Exception as error:  # a full mailbox, for one: so it is anything but idle
+            session.touched = self._clock.monotonic()
+            self.file(session)
+            telemetry.execute(telemetry.CLEANUP_ERROR, {"count": 1}, session.metadata(error=error))
+
+    def _next_due(self) -> Session | None:
+        """Take a session out of the buckets whose time has come, if there is one."""
         now = self._clock.monotonic()
-        due: list[Session] = []
         with self._lock:
             while self._times and self._times[0] * WIDTH <= now:
                 bucket = self._buckets[self._times[0]]
-                while bucket and len(due) < BATCH:
-                    due.append(bucket.pop())
-                    due[-1].bucket = None
                 if bucket:
-                    self._timers.schedule(0.0, self._sweep)
-                    break
+                    session = bucket.pop()
+                    session.bucket = None
+                    return session
                 del self._buckets[heapq.heappop(self._times)]
-        return due
+        return None

@@ -1,12 +1,14 @@
 """Idle sessions end; everything that is used, or watched, stays."""
 
 import asyncio
+import itertools
 from datetime import timedelta
 
 import pytest
 from samples import EchoRoom
 
 from phoenix_sessions import SessionNotFound, sessions
+from phoenix_sessions.runtime.expiry import REST, SHARE, WIDTH
 from phoenix_sessions.testing import settle
 
 TTL = 60
@@ -158,3 +160,33 @@ def test_a_restarted_session_still_expires(clock):
     assert ref.started()
     clock.advance(TTL + 1)
     assert not ref.started()
+
+
+def test_a_crowd_that_is_due_together_lets_others_have_a_turn(clock):
+    turns = []
+
+    class Slow(Room):
+        def on_terminate(self, reason, state):
+            turns.append("end")
+            clock._now += SHARE
+
+    for number in range(3):
+        sessions.start_session(f"s{number}", Slow)
+    sessions.supervisor.timers.schedule(TTL + SHARE / 2, lambda: turns.append("another"))
+    clock.advance(TTL + 1)
+    assert turns == ["end", "another", "end", "end"]
+
+
+def test_a_bucket_that_comes_while_a_crowd_is_dealt_with_shortens_no_rest(clock):
+    ends = []
+
+    class Slow(Room):
+        def on_terminate(self, reason, state):
+            ends.append(clock.monotonic())
+            clock._now += WIDTH
+
+    for number in range(6):
+        sessions.start_session(f"s{number}", Slow, ttl=TTL + number // 2 * WIDTH)
+    clock.advance(TTL + 10)
+    assert len(ends) == 6
+    assert all(later - earlier > WIDTH + REST / 2 for earlier, later in itertools.pairwise(ends))
