@@ -29,7 +29,7 @@ def import_time(repeats: int) -> float:
     """
     script = f"{DJANGO}\nstart = time.perf_counter()\n{PACKAGE}\nprint(time.perf_counter() - start)"
     with tempfile.TemporaryDirectory() as bytecode:
-        _compiling, *times = [json.loads(_run(script, bytecode)) for _ in range(repeats + 1)]
+        _compiling, *times = [float(_run(script, bytecode)) for _ in range(repeats + 1)]
     return median(times)
 
 
