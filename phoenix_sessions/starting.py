@@ -15,8 +15,10 @@ from .finding import Finding
 from .process import Seconds, SessionProcess, idle_time
 from .ref import SessionRef
 from .retrying import aretry, retry
+from .runtime import shortcuts
 from .runtime.mailbox import take_turn
 from .runtime.session import Session
+from .runtime.shortcuts import UNDONE
 from .snapshot import restore
 from .waiting import refuse_on_event_loop
 
@@ -62,6 +64,8 @@ class Starting(Finding):
             ValueError: The ttl is no duration.
         """
         refuse_on_event_loop("start_session")
+        if not retries:
+            return self._start(id, process, args, ttl, snapshot)
         return retry(lambda: self._start(id, process, args, ttl, snapshot), retries, self.supervisor.clock)
 
     async def astart_session(
@@ -162,11 +166,17 @@ class Starting(Finding):
             CallTimeout: A handler is still running after CALL_TIMEOUT; the session ends as soon as that returns.
         """
         refuse_on_event_loop("terminate")
+        found = self.lookup(id) if type(id) is str else None
+        if found is not None and shortcuts.end(found, reason) is not UNDONE:
+            return
         session = self._ending(id, reason)
         session.ask(True, self.config.call_timeout, take_turn)
 
     async def aterminate(self, id: str, reason: str = "normal") -> None:
         """Async twin of ``terminate``."""
+        found = self.lookup(id) if type(id) is str else None
+        if found is not None and shortcuts.end(found, reason) is not UNDONE:
+            return
         session = self._ending(id, reason)
         await session.aask(True, self.config.call_timeout, take_turn)
 

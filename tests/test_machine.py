@@ -480,12 +480,12 @@ class Machine(RuleBasedStateMachine):
     def the_history_replayed_is_the_state(self):
         for id, life in self.lives.items():
             state, session = life.first, sessions.ref(id)._session()
-            for entry in session.history.entries():
+            for entry in session.history.entries(session.version, 0.0) if session.history else ():
                 if entry.action is None:
                     state = life.states[entry.version]
                 else:
                     state = {**state, "count": state["count"] + entry.action.payload}
-                assert state == session.history.state_at(entry.version)
+                assert state == session.history.state_at(entry.version, session.version, session.slices)
             assert state == session.state
 
     @invariant()

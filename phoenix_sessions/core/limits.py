@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .errors import InvalidSessionId, RateLimitExceeded
 
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_is_id = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 _RATE = re.compile(r"([1-9][0-9]*)/(s|m|h)")
 _WINDOWS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -24,7 +24,9 @@ def check_session_id(session_id: object) -> str:
     Raises:
         InvalidSessionId: It is no str of 1 to 64 characters from ``A-Z a-z 0-9 _ -``.
     """
-    if isinstance(session_id, str) and _ID.fullmatch(text := str(session_id)):  # request.session_id is a lazy str
+    if type(session_id) is str and _is_id(session_id):
+        return session_id
+    if isinstance(session_id, str) and _is_id(text := str(session_id)):  # request.session_id is a lazy str
         return text
     raise InvalidSessionId(session_id)
 

@@ -90,11 +90,12 @@ class Mounts:
         InvalidReducer: An entry has another form, or two mounts have the same name.
     """
 
-    __slots__ = ("_filtered", "_routes", "direct", "mounts", "names", "paced")
+    __slots__ = ("_filtered", "_first", "_routes", "direct", "mounts", "names", "paced")
 
     def __init__(self, specs: Iterable[Any] | Mapping[str, Any]) -> None:
         self.mounts = tuple(_parse(spec) for spec in _entries(specs))
         self.names = frozenset(mount.name for mount in self.mounts)
+        self._first = tuple((mount.name, mount.reducer.init_state) for mount in self.mounts)
         self.paced = any(mount.reducer.paced for mount in self.mounts)
         _check_unique(self.mounts)
         self.direct: dict[str, Direct] = {}
@@ -107,8 +108,9 @@ class Mounts:
         Raises:
             InvalidReducer: A reducer's ``init_state`` returned None.
         """
-        slices = {mount.name: mount.reducer.init_state() for mount in self.mounts}
-        for name, value in slices.items():
+        slices: dict[str, Any] = {}
+        for name, init_state in self._first:
+            value = slices[name] = init_state()
             if value is None:
                 raise InvalidReducer(f"init_state of reducer {name!r} returned None: return the slice's first value")
         return slices

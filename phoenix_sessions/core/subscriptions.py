@@ -14,6 +14,7 @@ Rules:
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -41,6 +42,7 @@ class Receiver(Protocol):
 
 
 Tell = Callable[[str, Any], None]
+Failed = Callable[[Exception], None]
 
 
 class Subscriber:
@@ -50,14 +52,16 @@ class Subscriber:
         receiver: Who is told.
         tell: Told each new value by itself, with its event name, in place of ``receiver.changed``; or None.
         events: The selection behind each event name.
+        event: Its only event name, if it has a ``tell``.
         active: Whether it is still told.
     """
 
-    __slots__ = ("__weakref__", "active", "events", "receiver", "tell")
+    __slots__ = ("__weakref__", "active", "event", "events", "receiver", "tell")
 
     def __init__(self, receiver: Receiver, tell: Tell | None = None) -> None:
         self.receiver = receiver
         self.tell = tell
+        self.event = ""
         self.events: dict[str, Selection] = {}
         self.active = True
 
@@ -69,22 +73,29 @@ class Selection:
         selector: The selector.
         pick: Returns what it picks out of a state.
         version: The version at which the value last changed.
-        checked: The version at which it was last evaluated.
         slices: The slices that it depends on, or (None,).
         seen: The version up to which the value is known, once nobody subscribes; None while somebody does.
         subscribers: Who is told, and by which event name.
+        alone: The subscriber, if it is the only one and told value by value.
     """
 
-    __slots__ = ("checked", "pick", "seen", "selector", "slices", "subscribers", "value", "version")
+    __slots__ = ("alone", "pick", "seen", "selector", "slices", "subscribers", "value", "version")
 
     def __init__(self, selector: Selector, memo: Memo | None) -> None:
         self.selector = selector
         self.pick = picker(selector, memo)
         self.value: Any = None
-        self.version = self.checked = 0
+        self.version = 0
         self.slices = slices_of(selector)
         self.seen: int | None = None
         self.subscribers: list[tuple[Subscriber, str]] = []
+        self.alone: Subscriber | None = None
+
+    def subscribed(self, subscribers: list[tuple[Subscriber, str]]) -> None:
+        """Take who is told from now on."""
+        self.subscribers = subscribers
+        only = subscribers[0][0] if len(subscribers) == 1 else None
+        self.alone = only if only is not None and only.tell is not None else None
 
     def begin(self, state: Any, version: int) -> None:
         """Take the first value of a life, or of the selection itself.
@@ -96,7 +107,7 @@ class Selection:
             self.value = self.pick(state)
         except Exception as error:
             raise SelectorError(self.selector, error) from error
-        self.version = self.checked = version
+        self.version = version
 
     def refresh(self, state: Any, version: int) -> None:
         """Look at the value again, after nobody has for a while.
@@ -104,7 +115,6 @@ class Selection:
         Raises:
             SelectorError: The selector or the comparison raised.
         """
-        self.checked = version
         try:
             value = self.pick(state)
             if value is self.value or value == self.value:
@@ -118,14 +128,14 @@ class Told(NamedTuple):
     """What a commit tells whom.
 
     Attributes:
-        changed: The selections that have a new value.
+        changed: The selections that have a new value, but for those whose only subscriber was told at once.
         failures: The subscribers whose selector raised; they are not subscribed any more.
     """
 
     changed: list[Selection]
     failures: dict[Subscriber, SelectorError]
 
-    def tell(self, failed: Callable[[Exception], None]) -> dict[Subscriber, dict[str, Any]]:
+    def tell(self, failed: Failed) -> dict[Subscriber, dict[str, Any]]:
         """Tell those who are told value by value; return the new values of each of the others, by event name.
 
         Args:
@@ -212,7 +222,8 @@ class Subscriptions:
                 first[event] = selection.value
             selection.seen = None
             self._keep(selection)
-            selection.subscribers.append((subscriber, event))
+            selection.subscribed([*selection.subscribers, (subscriber, event)])
+            subscriber.event = event
         subscriber.events = selections
         self.subscribers.add(subscriber)
         return subscriber, first
@@ -221,13 +232,25 @@ class Subscriptions:
         """Return whether a change of this slice may concern anybody."""
         return name in self._by_slice or None in self._by_slice
 
-    def commit(self, state: Any, names: Iterable[str], version: int) -> Told:
-        """Return what the change of these slices tells whom."""
-        told = Told([], {})
-        for name in (*names, None):
-            if name in self._by_slice:
-                _refresh(self._by_slice[name], state, version, told)
-        self._end_failed(told, version)
+    def commit(self, state: Any, names: Iterable[str], version: int, failed: Failed | None = None) -> Told | None:
+        """Return what the change of these slices tells whom, or None if it tells nobody anything more.
+
+        Args:
+            state: The state now.
+            names: The slices that have changed.
+            version: The version now.
+            failed: Told what a subscriber raised that was told at once; None = none is.
+        """
+        tables = self._by_slice
+        concerned = [tables[name] for name in (*names, None) if name in tables]
+        if not concerned:
+            return None
+        selections = concerned[0]
+        if len(concerned) > 1:  # one may depend on several of the slices
+            selections = list(dict.fromkeys(itertools.chain(*concerned)))
+        told = _refresh(selections, state, version, failed)
+        if told is not None and told.failures:
+            self._end_failed(told, version)
         return told
 
     def restart(self, state: Any) -> Told:
@@ -257,7 +280,7 @@ class Subscriptions:
         for subscriber in gone:
             self.subscribers.discard(subscriber)
             for selection in set(subscriber.events.values()):
-                selection.subscribers = [pair for pair in selection.subscribers if pair[0] is not subscriber]
+                selection.subscribed([pair for pair in selection.subscribers if pair[0] is not subscriber])
                 if not selection.subscribers:
                     self._leave(selection, version)
 
@@ -315,20 +338,30 @@ def _has(selection: Selection, since: int | None, version: int) -> bool:
     return selection.seen is None or since <= selection.seen
 
 
-def _refresh(selections: list[Selection], state: Any, version: int, told: Told) -> None:
-    """Evaluate the selections that somebody subscribes to, once per version; hundreds of them, so all is in place."""
+def _refresh(selections: list[Selection], state: Any, version: int, failed: Failed | None) -> Told | None:
+    """Evaluate the selections that somebody subscribes to; there may be hundreds of them, so all is done in place."""
+    told: Told | None = None
     for selection in selections:
-        if selection.checked == version or not selection.subscribers:
-            continue
-        selection.checked = version
-        try:
-            value = selection.pick(state)
-            if value is selection.value or value == selection.value:
+        if selection.subscribers:
+            try:
+                value = selection.pick(state)
+                before = selection.value
+                if value is before or value == before:
+                    continue
+            except Exception as error:
+                failure = SelectorError(selection.selector, error)
+                failure.__cause__ = error
+                told = told or Told([], {})
+                told.failures.update((subscriber, failure) for subscriber, _ in selection.subscribers)
                 continue
-        except Exception as error:
-            failure = SelectorError(selection.selector, error)
-            failure.__cause__ = error
-            told.failures.update((subscriber, failure) for subscriber, _ in selection.subscribers)
-            continue
-        selection.value, selection.version = value, version
-        told.changed.append(selection)
+            selection.value = value
+            selection.version = version
+            if (alone := selection.alone) is None or failed is None:
+                told = told or Told([], {})
+                told.changed.append(selection)
+            elif alone.active:
+                try:
+                    alone.tell(alone.event, value)  # type: ignore[misc]  # who is alone has it
+                except Exception as error:
+                    failed(error)
+    return told

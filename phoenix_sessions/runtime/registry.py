@@ -8,7 +8,6 @@ Rules:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 from ..core.errors import SessionAlreadyStarted, SessionLimitReached
 from ..core.limits import Rate, RateLimit
@@ -23,6 +22,7 @@ class Registry:
         rate: How fast new ones may start; None = no limit.
 
     Attributes:
+        handled: How many actions were applied by sessions that have ended (count).
         get: Returns the session under an id, or None; the same function for as long as the registry lives.
     """
 
@@ -30,6 +30,7 @@ class Registry:
         self._sessions: dict[str, Session] = {}
         self._lock = threading.Lock()
         self.get = self._sessions.get
+        self.handled = 0
         self.limit(max_sessions, rate)
 
     def limit(self, max_sessions: int, rate: Rate | None) -> None:
@@ -41,6 +42,7 @@ class Registry:
         """Start over with no session, as a forked child does."""
         self._lock = threading.Lock()
         self._sessions.clear()
+        self.handled = 0
         self.limit(self.max_sessions, None if self.rate_limit is None else self.rate_limit.rate)
 
     def __len__(self) -> int:
@@ -50,8 +52,8 @@ class Registry:
         """Return all sessions."""
         return list(self._sessions.values())
 
-    def admit(self, id: str, make: Callable[[], Session], now: float) -> Session:
-        """Put a new session under the id.
+    def admit(self, session: Session) -> None:
+        """Put a new session under its id.
 
         Raises:
             SessionAlreadyStarted: The id is taken.
@@ -59,22 +61,20 @@ class Registry:
             RateLimitExceeded: They come too fast.
         """
         with self._lock:
-            if id in self._sessions:
-                raise SessionAlreadyStarted(id)
+            if session.id in self._sessions:
+                raise SessionAlreadyStarted(session.id)
             if len(self._sessions) >= self.max_sessions:
                 raise SessionLimitReached(self.max_sessions)
             if self.rate_limit is not None:
-                self.rate_limit.take(now)
-            session = make()
-            session.lock_until_born()
-            self._sessions[id] = session
-            return session
+                self.rate_limit.take(session.started_at)
+            self._sessions[session.id] = session
 
     def remove(self, session: Session) -> None:
-        """Free the session's id, if it has it still."""
+        """Free the session's id, if it has it still, and count what it has handled."""
         with self._lock:
             if self._sessions.get(session.id) is session:
                 del self._sessions[session.id]
+                self.handled += session.handled
 
     def rename(self, session: Session, new_id: str) -> None:
         """Put the session under another id and free its old one.

@@ -44,13 +44,14 @@ class Session(Store):
     Attributes:
         touched: When the last message came (monotonic seconds).
         ended: Why the session is over, or None.
+        instance: The user's process object of this life, once it was needed.
         bucket: Where the expiry has filed the session.
         restored: State from a snapshot, which every life begins with; or None.
     """
 
     __slots__ = (
-        "__weakref__", "_effects", "_process", "args", "bucket", "ended", "lives", "restored", "started_at", "timers",
-        "touched", "ttl",
+        "__weakref__", "_effects", "args", "bucket", "ended", "instance", "lives", "restored", "started_at",
+        "timers", "touched", "ttl",
     )  # fmt: skip
 
     def __init__(
@@ -66,29 +67,26 @@ class Session(Store):
         self.args = args
         self.ttl = ttl
         self.restored = restored
-        self.touched = self.started_at = supervisor.clock.monotonic()
+        self.touched = self.started_at = supervisor.now()
         self.bucket: int | None = None
         self.ended: str | None = None
         self.lives: Lives | None = None
         self.timers: set[Timer] | None = None
         self._effects: Effects | None = None
-        self._process: Process | None = None
+        self.instance: Process | None = None
+        self.turn.pop()  # busy until the first life has begun
 
     @property
     def process(self) -> Process:
         """The user's process object of this life, made when first needed."""
-        if self._process is None:
-            self._process = self.spec.process(self)
-        return self._process
+        if self.instance is None:
+            self.instance = self.spec.process(self)
+        return self.instance
 
     @property
     def alive(self) -> bool:
         """Whether the session has begun its first life and is not over."""
         return self.ended is None and self.version != UNBORN
-
-    def lock_until_born(self) -> None:
-        """Keep the mailbox busy until the first life has begun."""
-        self.turn.pop()
 
     def first_life(self) -> None:
         """Begin the first life of an unborn session.
@@ -116,14 +114,22 @@ class Session(Store):
         Raises:
             Exception: Whatever ``init_state`` of the process or of a reducer raised.
         """
-        self._process = None
+        self.instance = None
+        own = self._own_state() if self.spec.own_state else None
+        slices = self.spec.mounts.init_state()
+        if own:
+            if both := own.keys() & slices.keys():
+                raise ValueError(f"init_state of {self.spec.process!r} returned keys that are slices: {sorted(both)}")
+            slices.update(own)
+        if self.restored is not None:
+            slices.update(self.restored)
+        self.open(slices)
+
+    def _own_state(self) -> Mapping[str, Any]:
         own = self.process.init_state(self.args)
         if not is_state(own):
             raise TypeError(f"init_state of {self.spec.process!r} returned {own!r}: it must be a mapping with str keys")
-        slices = self.spec.mounts.init_state()
-        if both := own.keys() & slices.keys():
-            raise ValueError(f"init_state of {self.spec.process!r} returned keys that are slices: {sorted(both)}")
-        self.open({**slices, **own, **(self.restored or {})})
+        return own
 
     def crash(self, error: BaseException) -> None:
         """End this life after a handler raised, and begin another if the policy and the budget allow it."""
@@ -155,6 +161,8 @@ class Session(Store):
 
     def _say_goodbye(self, reason: str) -> None:
         self._end_work()
+        if self.spec.quiet_end:
+            return
         try:
             self.process.on_terminate(reason, self.state)
         except Exception:
@@ -163,19 +171,21 @@ class Session(Store):
     def _end_work(self) -> None:
         """End the timers and effects of this life, and the short ways into it."""
         self.direct = NO_DIRECT
-        for timer in tuple(self.timers or ()):  # some may fire meanwhile
-            timer.cancel()
-        self.timers = None
+        if self.timers is not None:
+            for timer in tuple(self.timers):  # some may fire meanwhile
+                timer.cancel()
+            self.timers = None
         if self._effects is not None:
             self._effects.end()
             self._effects = None
 
     def _end(self, event: str, reason: str) -> None:
         self.ended = reason
-        self._process = None
+        self.instance = None
         self.supervisor.forget(self)
-        lifetime = self.supervisor.clock.monotonic() - self.started_at
-        telemetry.execute(telemetry.SESSION_STOP, {"duration": lifetime}, self.metadata(reason=reason))
+        if telemetry.SESSION_STOP in telemetry.attached:
+            lifetime = self.supervisor.now() - self.started_at
+            telemetry.execute(telemetry.SESSION_STOP, {"duration": lifetime}, self.metadata(reason=reason))
         if self.subscriptions is not None:
             for subscriber in self.subscriptions.subscribers:
                 if subscriber.active:

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import enum
 from threading import get_ident
-from typing import Any, Final
+from types import FunctionType
+from typing import Any, Final, Literal
 
 from ..core.action import Action
-from ..core.errors import ReducerError
+from ..core.errors import ReducerError, SelectorError
 from ..core.memoised import CreatedSelector
 from ..core.reducer import UNMATCHED
 from ..core.replies import UNCHANGED, Reply
@@ -98,9 +99,13 @@ def call(session: Session, request: Any) -> Any:
         if session.ended is not None:
             return UNDONE
         session.touched = session.supervisor.now()
-        state, handle = session.state, session.process.handle_call
+        seen = session.seen
+        state = (
+            seen[2] if seen is not None and seen[1] == session.version and seen[0] is session.slices else session.state
+        )
+        process = session.instance or session.process
         try:
-            reply = handle(request, state)
+            reply = process.handle_call(request, state)
         except REFUSALS:
             raise
         except Exception as error:
@@ -108,6 +113,25 @@ def call(session: Session, request: Any) -> Any:
         if type(reply) is Reply and (reply.state is state or reply.state is UNCHANGED):
             return reply.value
         return take(session, CALL, request, reply)
+    finally:
+        session.owner = 0
+        session.turn.append(None)
+        if session.queue is not None:
+            session.drain()
+
+
+def end(session: Session, reason: str) -> Literal[True] | _Undone:
+    """End a session for good, if nothing of the user's runs at its end, as ``Session.terminate`` does."""
+    if session.queue is not None or not session.spec.quiet_end:
+        return UNDONE
+    try:
+        session.turn.pop()
+    except IndexError:  # it is busy
+        return UNDONE
+    session.owner = get_ident()
+    try:
+        session.terminate(reason)
+        return True
     finally:
         session.owner = 0
         session.turn.append(None)
@@ -124,9 +148,16 @@ def read(session: Session, selector: Selector) -> Any:
     if not session.turn or session.queue is not None or session.ended is not None:
         return UNDONE
     session.touched = session.supervisor.now()
+    seen = session.seen
+    state = seen[2] if seen is not None and seen[1] == session.version and seen[0] is session.slices else session.state
     if selector is None:
-        return session.state
+        return state
+    if type(selector) is FunctionType:
+        try:
+            return selector(state)
+        except Exception as error:
+            raise SelectorError(selector, error) from error
     if isinstance(selector, CreatedSelector):  # its memo is the session's, and changes
         return UNDONE
     check_selector(selector)
-    return select(selector, session.state)
+    return select(selector, state)

@@ -50,6 +50,7 @@ class ProcessSpec:
         keep_alive: Whether a session with subscribers does not expire.
         unmatched: Told about actions that a mount, or (with None, None) every mount, did not know.
         async_call, async_cast, async_info: Whether that handler is a coroutine function.
+        own_state: Whether the process has keys of its own in the state.
         quiet_end: Whether nothing of the user's runs when a life ends.
         middleware: The store middleware, outermost first.
         history_limit: How many entries of history are kept (count).
@@ -61,7 +62,7 @@ class ProcessSpec:
 
     __slots__ = (
         "async_call", "async_cast", "async_info", "development", "handle", "history_limit", "keep_alive", "max_effects",
-        "middleware", "mounts", "plain", "process", "quiet_end", "restart", "ttl", "unmatched",
+        "middleware", "mounts", "own_state", "plain", "process", "quiet_end", "restart", "ttl", "unmatched",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +75,7 @@ class ProcessSpec:
         keep_alive: bool,
         unmatched: UnmatchedHandler,
         quiet_end: bool,
+        own_state: bool = True,
         middleware: tuple[Middleware, ...] = (),
         history_limit: int = 0,
         max_effects: int = 1,
@@ -87,6 +89,7 @@ class ProcessSpec:
         self.keep_alive = keep_alive
         self.unmatched = unmatched
         self.quiet_end = quiet_end
+        self.own_state = own_state
         self.middleware = middleware
         self.history_limit = history_limit
         self.max_effects = max_effects

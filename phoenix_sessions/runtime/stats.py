@@ -107,7 +107,7 @@ def session_stats(supervisor: Supervisor) -> SessionStats:
     """Measure the sessions."""
     sessions = supervisor.registry.all()
     uptime = supervisor.clock.monotonic() - supervisor.started_at
-    dispatches = supervisor.ended_handled + sum(session.handled for session in sessions)
+    dispatches = supervisor.registry.handled + sum(session.handled for session in sessions)
     average = _average_memory(sessions)
     return SessionStats(
         sessions=len(sessions),

@@ -53,11 +53,12 @@ class Store(Mailbox):
         slices: The committed state; nobody but a commit changes it.
         direct: The routes that ``shortcuts`` may take; none before the first action of a life, nor after the last.
         handled: How many actions were applied (count).
+        seen: The last copy of the state that somebody asked for, after what it is a copy of: the slices, at a version.
         history: What was applied in this life; None before the first action, and if no history is kept.
     """
 
     __slots__ = (
-        "_memo", "_pacing", "_seen", "direct", "epoch", "handled", "history", "slices", "spec", "subscriptions",
+        "_memo", "_pacing", "direct", "epoch", "handled", "history", "seen", "slices", "spec", "subscriptions",
         "supervisor", "version",
     )  # fmt: skip
 
@@ -66,7 +67,7 @@ class Store(Mailbox):
         self.spec = spec
         self.supervisor = supervisor
         self.slices: dict[str, Any] = EMPTY
-        self._seen: tuple[dict[str, Any], int, State] | None = None
+        self.seen: tuple[dict[str, Any], int, State] | None = None
         self.direct: Mapping[str, Direct] = NO_DIRECT
         self.version = version
         self.epoch = 0
@@ -188,9 +189,9 @@ class Store(Mailbox):
     @property
     def state(self) -> State:
         """The committed state, as a value that stays as it is; may be asked for by any thread, at any time."""
-        seen, slices, version = self._seen, self.slices, self.version
+        seen, slices, version = self.seen, self.slices, self.version
         if seen is None or seen[0] is not slices or seen[1] != version:
-            seen = self._seen = slices, version, State(slices)
+            seen = self.seen = slices, version, State(slices)
         return seen[2]
 
     # -- subscriptions -----------------------------------------------------------------------------------------------
@@ -286,7 +287,10 @@ class Store(Mailbox):
 
     def tell(self, subscriptions: Subscriptions, names: Iterable[str]) -> None:
         """Tell the subscribers whom a change of these slices concerns."""
-        self._tell(subscriptions.commit(self.state, names, self.version))
+        failed = None if telemetry.NOTIFICATION in telemetry.attached else self._receiver_failed
+        told = subscriptions.commit(self.state, names, self.version, failed)
+        if told is not None:
+            self._tell(told)
 
     def tell_unmatched(self, action: Action, reducer: Reducer | None, name: str | None) -> None:
         """Tell the site's handler that an action was not known."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-import threading
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
@@ -64,8 +63,6 @@ class Supervisor:
         self.timers = Timers(self.clock, self.background)
         self.expiry = Expiry(self.clock, self.timers)
         self.started_at = self.clock.monotonic()
-        self.ended_handled = 0
-        self._totals = threading.Lock()
         self._epochs = itertools.count(secrets.randbits(52))
 
     def begin_again(self) -> None:
@@ -95,29 +92,29 @@ class Supervisor:
             SessionAlreadyStarted, SessionLimitReached, RateLimitExceeded: It was not admitted.
             Exception: Whatever ``init_state`` raised; the id is free again.
         """
+        session = Session(id, spec, args, ttl, self, restored)
         try:
-            session = self._admit(id, lambda: Session(id, spec, args, ttl, self, restored))
+            self._admit(session)
             session.first_life()
         except SessionAlreadyStarted:
             raise  # nothing failed: somebody else was first
         except Exception as error:
-            facts = {"session_id": id, "process": spec.process, "error": error}
-            telemetry.execute(telemetry.SESSION_START_ERROR, {"count": 1}, facts)
+            telemetry.execute(telemetry.SESSION_START_ERROR, {"count": 1}, session.metadata(error=error))
             raise
-        telemetry.execute(telemetry.SESSION_START, {"count": 1}, session.metadata())
+        if telemetry.SESSION_START in telemetry.attached:
+            telemetry.execute(telemetry.SESSION_START, {"count": 1}, session.metadata())
         return session
 
-    def _admit(self, id: str, make: Callable[[], Session]) -> Session:
-        now = self.clock.monotonic()
+    def _admit(self, session: Session) -> None:
         try:
-            session = self.registry.admit(id, make, now)
+            self.registry.admit(session)
         except RateLimitExceeded as error:
-            telemetry.execute(telemetry.RATE_LIMIT_EXCEEDED, {"retry_after": error.retry_after}, {"session_id": id})
+            facts = {"session_id": session.id}
+            telemetry.execute(telemetry.RATE_LIMIT_EXCEEDED, {"retry_after": error.retry_after}, facts)
             raise
         if telemetry.RATE_LIMIT_CHECK in telemetry.attached and self.registry.rate_limit is not None:
-            recent = self.registry.rate_limit.recent(now)
-            telemetry.execute(telemetry.RATE_LIMIT_CHECK, {"count": recent}, {"session_id": id})
-        return session
+            recent = self.registry.rate_limit.recent(session.started_at)
+            telemetry.execute(telemetry.RATE_LIMIT_CHECK, {"count": recent}, {"session_id": session.id})
 
     # -- find ----------------------------------------------------------------------------------------------------
 
@@ -138,8 +135,6 @@ class Supervisor:
         """Free what the supervisor holds of a session that has ended."""
         self.registry.remove(session)
         self.expiry.remove(session)
-        with self._totals:
-            self.ended_handled += session.handled
 
     def stop(self) -> None:
         """End every session, then the background; for tests and orderly exits."""
