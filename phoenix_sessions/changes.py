@@ -82,12 +82,12 @@ class Latest:
         self.moved_to = session_id
         self._wake_loop()
 
-    def take(self) -> Change | None:
-        """Return what has changed since the last call, or None."""
+    def take(self) -> tuple[Mapping[str, Any], int, int] | None:
+        """Return what has changed since the last call, as the fields of a Change, or None."""
         with self._lock:
             self._waking = False
             values, self._values = self._values, None
-            return None if values is None else Change(values, self._epoch, self._version)
+            return None if values is None else (values, self._epoch, self._version)
 
     @property
     def over(self) -> bool:
@@ -145,7 +145,7 @@ class Changes:
             latest.wake.clear()
             change = latest.take()
             if change is not None:
-                return change
+                return Change(*change)
             if latest.error is not None:
                 raise latest.error
             if latest.over:

@@ -60,13 +60,18 @@ class Outbox(Latest):
         self.wake.set()
         return True
 
+    def next_frame(self) -> ServerFrame | None:
+        """Return what is to be sent next (its number still 0), or None; the latest values go before answers."""
+        return self.next_state() or self.next_reply()
+
     def next_state(self) -> StateFrame | None:
         """Return the latest values as a frame (its number still 0), or None."""
         change = self.take()
         if change is None:
             return None
+        values, epoch, version = change
         resume, self.resume = self.resume, None
-        return StateFrame(0, change.epoch, change.version, change.values, resume)
+        return StateFrame(0, epoch, version, values, resume)
 
     def next_reply(self) -> Reply | None:
         """Return the oldest answer, or None."""

@@ -15,7 +15,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .frames import ServerFrame
+from .frames import ServerFrame, StateFrame
 from .identity import LOGOUT
 from .outbox import Outbox
 
@@ -64,8 +64,11 @@ class Pump:
             elif not await self._woken_in_time():
                 return TOO_SLOW
             outbox.wake.clear()
-            while not outbox.full and await self._send_next():
-                pass
+            while not outbox.full and (frame := outbox.next_frame()) is not None:
+                if isinstance(frame, StateFrame):
+                    await self._send_state(frame)
+                else:
+                    await self._send(frame)
             if outbox.over or outbox.moved_to is not None:
                 return close_code(outbox)
 
@@ -80,20 +83,13 @@ class Pump:
             return False
         return True
 
-    async def _send_next(self) -> bool:
-        """Send one frame; returns False when there is none."""
-        frame = self._outbox.next_state()
-        if frame is not None:
-            consumer = self._consumer
-            if [event for event in frame.changes if getattr(consumer, event, None) is not None]:
-                frame.changes = await self._handle_own(frame.changes)
-            if frame.changes or frame.resume is not None:
-                await self._send(frame)
-            return True
-        reply = self._outbox.next_reply()
-        if reply is not None:
-            await self._send(reply)
-        return reply is not None
+    async def _send_state(self, frame: StateFrame) -> None:
+        """Give the consumer the values that it takes itself, and send the others."""
+        consumer = self._consumer
+        if [event for event in frame.changes if getattr(consumer, event, None) is not None]:
+            frame.changes = await self._handle_own(frame.changes)
+        if frame.changes or frame.resume is not None:
+            await self._send(frame)
 
     async def _handle_own(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Give values to the methods of their names; returns the ones that have none."""

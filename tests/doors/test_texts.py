@@ -196,31 +196,51 @@ class Large(dict):
     """A value whose life can be followed."""
 
 
+def followed(value):
+    """Return whether the value still lives, as a question."""
+    return weakref.ref(value)
+
+
+async def test_the_next_commit_lets_go_of_the_values_of_the_last_one():
+    shared = texts.texts()
+    value = Large(number=1)
+    alive = followed(value)
+    shared.encode(StateFrame(1, 7, 7, {"value": value}))
+    del value
+    gc.collect()
+    assert alive() is not None
+
+    shared.encode(StateFrame(1, 7, 8, {"value": None}))
+
+    gc.collect()
+    assert alive() is None
+
+
 async def test_only_a_few_values_are_kept():
     shared = texts.texts()
     values = [Large(number=number) for number in range(MAX_TEXTS + 3)]
-    followed = [weakref.ref(value) for value in values]
-    for version, value in enumerate(values):
-        shared.encode(StateFrame(1, 7, version, {"value": value}))
+    alive = [followed(value) for value in values]
+    for value in values:
+        shared.encode(StateFrame(1, 7, 7, {"value": value}))
 
     del values, value
     gc.collect()
 
-    assert [each() is not None for each in followed] == [False] * 3 + [True] * MAX_TEXTS
+    assert [each() is not None for each in alive] == [True] * MAX_TEXTS + [False] * 3
 
 
 async def test_and_not_for_long(monkeypatch):
     monkeypatch.setattr(texts, "KEPT_FOR", 0)
     shared = texts.texts()
     value = Large(number=1)
-    followed = weakref.ref(value)
+    alive = followed(value)
     shared.encode(StateFrame(1, 7, 7, {"value": value}))
     del value
 
     for _ in range(3):  # turns of the loop
         await asyncio.sleep(0)
 
-    assert followed() is None
+    assert alive() is None
 
 
 async def test_a_value_that_cannot_be_encoded_leaves_nothing_behind():
