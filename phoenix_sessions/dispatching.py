@@ -68,7 +68,8 @@ class Dispatching(Handle):
             InvalidAction, SessionNotFound, SessionStopped, MailboxFull, ReentrantCall: It was not applied.
         """
         if reducers is None and reducer_prefix is None and meta is None and _get_running_loop() is None:
-            found = self._manager.lookup(self.id)
+            lookup = self._manager.lookup
+            found = lookup(self.id)
             if found is not None and (version := shortcuts.apply(found, type, payload)) is not UNDONE:
                 return version
         refuse_on_event_loop("dispatch")
@@ -88,7 +89,8 @@ class Dispatching(Handle):
     ) -> int:
         """Async twin of ``dispatch``."""
         if reducers is None and reducer_prefix is None and meta is None:
-            found = self._manager.lookup(self.id)
+            lookup = self._manager.lookup
+            found = lookup(self.id)
             if found is not None and (version := shortcuts.apply(found, type, payload)) is not UNDONE:
                 return version
         session = self._session()

@@ -116,7 +116,8 @@ class SessionRef(Dispatching, Travelling):
             SelectorError: The selector raised, or its path leads nowhere.
         """
         if _get_running_loop() is None:
-            found = self._manager.lookup(self.id)
+            lookup = self._manager.lookup
+            found = lookup(self.id)
             if found is not None and (value := shortcuts.read(found, selector)) is not UNDONE:
                 return value
         refuse_on_event_loop("get_state")
@@ -132,7 +133,8 @@ class SessionRef(Dispatching, Travelling):
     async def aget_state(self, selector: str) -> Any: ...
     async def aget_state(self, selector: Selector = None) -> Any:
         """Async twin of ``get_state``."""
-        found = self._manager.lookup(self.id)
+        lookup = self._manager.lookup
+        found = lookup(self.id)
         if found is not None and (value := shortcuts.read(found, selector)) is not UNDONE:
             return value
         check_selector(selector)
@@ -171,7 +173,8 @@ class SessionRef(Dispatching, Travelling):
             SessionNotFound, SessionStopped, MailboxFull, ReentrantCall: It was not handled.
         """
         if _get_running_loop() is None:
-            found = self._manager.lookup(self.id)
+            lookup = self._manager.lookup
+            found = lookup(self.id)
             if found is not None and (answer := shortcuts.call(found, request)) is not UNDONE:
                 return answer
         refuse_on_event_loop("call")
@@ -184,7 +187,8 @@ class SessionRef(Dispatching, Travelling):
 
     async def acall(self, request: Any, timeout: Seconds | None = None, *, retries: int = 0) -> Any:
         """Async twin of ``call``; a ``def`` handler runs on the loop's thread, so it must be quick."""
-        found = self._manager.lookup(self.id)
+        lookup = self._manager.lookup
+        found = lookup(self.id)
         if found is not None and (answer := shortcuts.call(found, request)) is not UNDONE:
             return answer
 

@@ -91,10 +91,18 @@ class Selection:
         self.subscribers: list[tuple[Subscriber, str]] = []
         self.alone: Subscriber | None = None
 
-    def subscribed(self, subscribers: list[tuple[Subscriber, str]]) -> None:
-        """Take who is told from now on."""
-        self.subscribers = subscribers
-        only = subscribers[0][0] if len(subscribers) == 1 else None
+    def join(self, subscriber: Subscriber, event: str) -> None:
+        """Have a subscriber told, too."""
+        self.subscribers.append((subscriber, event))
+        self._settle()
+
+    def leave(self, subscriber: Subscriber) -> None:
+        """Have a subscriber told no more."""
+        self.subscribers = [pair for pair in self.subscribers if pair[0] is not subscriber]
+        self._settle()
+
+    def _settle(self) -> None:
+        only = self.subscribers[0][0] if len(self.subscribers) == 1 else None
         self.alone = only if only is not None and only.tell is not None else None
 
     def begin(self, state: Any, version: int) -> None:
@@ -222,7 +230,7 @@ class Subscriptions:
                 first[event] = selection.value
             selection.seen = None
             self._keep(selection)
-            selection.subscribed([*selection.subscribers, (subscriber, event)])
+            selection.join(subscriber, event)
             subscriber.event = event
         subscriber.events = selections
         self.subscribers.add(subscriber)
@@ -262,7 +270,7 @@ class Subscriptions:
                 selection.begin(state, 0)
             except SelectorError as error:
                 told.failures.update((subscriber, error) for subscriber, _ in selection.subscribers)
-                self._drop(selection)
+                del self._selections[_key(selection.selector)]
             else:
                 told.changed.append(selection)
         self._end_failed(told, 0)
@@ -280,7 +288,7 @@ class Subscriptions:
         for subscriber in gone:
             self.subscribers.discard(subscriber)
             for selection in set(subscriber.events.values()):
-                selection.subscribed([pair for pair in selection.subscribers if pair[0] is not subscriber])
+                selection.leave(subscriber)
                 if not selection.subscribers:
                     self._leave(selection, version)
 
@@ -294,32 +302,30 @@ class Subscriptions:
         return known
 
     def _keep(self, selection: Selection) -> None:
-        key = _key(selection.selector)
-        if key not in self._selections:
-            self._selections[key] = selection
+        """Keep a selection, and list it if it has no subscriber yet."""
+        self._selections.setdefault(_key(selection.selector), selection)
+        if not selection.subscribers:
             for name in selection.slices:
                 self._by_slice.setdefault(name, []).append(selection)
 
     def _leave(self, selection: Selection, version: int) -> None:
+        """Take a selection that nobody subscribes to off the lists, and keep it for a while, if it may be asked for."""
         selection.seen = version
-        if selection.slices == ANY_SLICE:
-            self._drop(selection)
-            return
-        key = _key(selection.selector)
-        if self._selections.pop(key, None) is not None:  # None: its selector has failed
-            self._selections[key] = selection  # the last now, those left before it go first
-        idle = [each for each in self._selections.values() if not each.subscribers]
-        for oldest in idle[:-MAX_IDLE]:
-            self._drop(oldest)
-
-    def _drop(self, selection: Selection) -> None:
-        self._selections.pop(_key(selection.selector), None)
         for name in selection.slices:
-            rest = [each for each in self._by_slice.get(name, ()) if each is not selection]
-            if rest:
-                self._by_slice[name] = rest
-            else:
-                self._by_slice.pop(name, None)
+            self._unlist(name, selection)
+        known = self._selections.pop(_key(selection.selector), None)
+        if known is not None and selection.slices != ANY_SLICE:  # None: its selector has failed
+            self._selections[_key(selection.selector)] = selection  # the last now, those left before it go first
+            idle = [each for each in self._selections.values() if not each.subscribers]
+            for oldest in idle[:-MAX_IDLE]:
+                del self._selections[_key(oldest.selector)]
+
+    def _unlist(self, name: str | None, selection: Selection) -> None:
+        rest = [each for each in self._by_slice.get(name, ()) if each is not selection]
+        if rest:
+            self._by_slice[name] = rest
+        else:
+            self._by_slice.pop(name, None)
 
 
 def _key(selector: Selector) -> object:
@@ -342,26 +348,25 @@ def _refresh(selections: list[Selection], state: Any, version: int, failed: Fail
     """Evaluate the selections that somebody subscribes to; there may be hundreds of them, so all is done in place."""
     told: Told | None = None
     for selection in selections:
-        if selection.subscribers:
-            try:
-                value = selection.pick(state)
-                before = selection.value
-                if value is before or value == before:
-                    continue
-            except Exception as error:
-                failure = SelectorError(selection.selector, error)
-                failure.__cause__ = error
-                told = told or Told([], {})
-                told.failures.update((subscriber, failure) for subscriber, _ in selection.subscribers)
+        pick, before = selection.pick, selection.value
+        try:
+            value = pick(state)
+            if value is before or value == before:
                 continue
-            selection.value = value
-            selection.version = version
-            if (alone := selection.alone) is None or failed is None:
-                told = told or Told([], {})
-                told.changed.append(selection)
-            elif alone.active:
-                try:
-                    alone.tell(alone.event, value)  # type: ignore[misc]  # who is alone has it
-                except Exception as error:
-                    failed(error)
+        except Exception as error:
+            failure = SelectorError(selection.selector, error)
+            failure.__cause__ = error
+            told = told or Told([], {})
+            told.failures.update((subscriber, failure) for subscriber, _ in selection.subscribers)
+            continue
+        selection.value = value
+        selection.version = version
+        if (alone := selection.alone) is None or failed is None:
+            told = told or Told([], {})
+            told.changed.append(selection)
+        elif alone.active and (tell := alone.tell) is not None:
+            try:
+                tell(alone.event, value)
+            except Exception as error:
+                failed(error)
     return told

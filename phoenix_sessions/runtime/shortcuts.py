@@ -5,7 +5,8 @@ Rules:
        Otherwise the answer is ``UNDONE``, nothing has happened, and the sender takes the ordinary way.
     2. Whatever a short way does, the ordinary way does too; ``tests/runtime/test_shortcuts.py`` compares them.
     3. Every line is here for speed: the turn is taken and given back in place, and what can be, is a local variable.
-       What is not needed every time is in a function of its own.
+       What is not needed every time is in a function of its own. A function that is kept in an attribute is fetched
+       and called in two steps, since CPython 3.11 does that faster.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ def apply(session: Session, type: str, payload: Any) -> int | _Undone:
             name, handle, local = session.direct[type]
         except (KeyError, TypeError):  # unknown yet, or no str
             return UNDONE
-        session.touched = now = session.supervisor.now()
+        clock = session.supervisor.now
+        session.touched = now = clock()
         action, slices = Action(local, payload), session.slices
         before = slices[name]
         try:
@@ -98,7 +100,8 @@ def call(session: Session, request: Any) -> Any:
     try:
         if session.ended is not None:
             return UNDONE
-        session.touched = session.supervisor.now()
+        clock = session.supervisor.now
+        session.touched = clock()
         seen = session.seen
         state = (
             seen[2] if seen is not None and seen[1] == session.version and seen[0] is session.slices else session.state
@@ -147,7 +150,8 @@ def read(session: Session, selector: Selector) -> Any:
     """
     if not session.turn or session.queue is not None or session.ended is not None:
         return UNDONE
-    session.touched = session.supervisor.now()
+    clock = session.supervisor.now
+    session.touched = clock()
     seen = session.seen
     state = seen[2] if seen is not None and seen[1] == session.version and seen[0] is session.slices else session.state
     if selector is None:
