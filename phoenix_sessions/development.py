@@ -56,7 +56,7 @@ class DevelopmentChecks:
             self._check_duration(action, self._clock.monotonic() - started)
             self._compare(seen, state, action.type, during=True)
             self._last[session] = action.type
-        for name, value in reduced.changed.items():
+        for name, value in reduced[0].items():
             seen[name] = value, fingerprint(value)
         return reduced
 

@@ -41,6 +41,10 @@ class Dispatching(Handle):
         Raises:
             InvalidAction, SessionNotFound, MailboxFull: The action was not taken.
         """
+        if reducers is None and reducer_prefix is None:
+            found = self._manager.lookup(self.id)
+            if found is not None and shortcuts.apply_unasked(found, type, payload, meta):
+                return
         session = self._session()
         action, route = _routed(session, type, payload, reducers, reducer_prefix, meta)
         session.post(True, session.apply_unasked, action, route)
@@ -67,10 +71,10 @@ class Dispatching(Handle):
             ReducerError: A reducer raised; nothing was changed.
             InvalidAction, SessionNotFound, SessionStopped, MailboxFull, ReentrantCall: It was not applied.
         """
-        if reducers is None and reducer_prefix is None and meta is None and _get_running_loop() is None:
+        if reducers is None and reducer_prefix is None and _get_running_loop() is None:
             lookup = self._manager.lookup
             found = lookup(self.id)
-            if found is not None and (version := shortcuts.apply(found, type, payload)) is not UNDONE:
+            if found is not None and (version := shortcuts.apply(found, type, payload, meta)) is not UNDONE:
                 return version
         refuse_on_event_loop("dispatch")
         session = self._session()
@@ -88,10 +92,10 @@ class Dispatching(Handle):
         meta: Mapping[str, Any] | None = None,
     ) -> int:
         """Async twin of ``dispatch``."""
-        if reducers is None and reducer_prefix is None and meta is None:
+        if reducers is None and reducer_prefix is None:
             lookup = self._manager.lookup
             found = lookup(self.id)
-            if found is not None and (version := shortcuts.apply(found, type, payload)) is not UNDONE:
+            if found is not None and (version := shortcuts.apply(found, type, payload, meta)) is not UNDONE:
                 return version
         session = self._session()
         action, route = _routed(session, type, payload, reducers, reducer_prefix, meta)

@@ -19,11 +19,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .action import Action
+import msgspec
+
+from .action import Action, make_action
 from .state import State, patch
 
-Brief = tuple[str, Any, float, str | None, Any]
-"""A plain dispatch: its type, payload and time, and the slice that it replaced, if any, with what that was before."""
+Brief = tuple[str, Any, Mapping[str, Any] | None, float, str | None, Any]
+"""A plain dispatch: type, payload, meta and time; then the slice that it replaced, if any, and what that was before."""
 
 
 class HistoryEntry(NamedTuple):
@@ -42,7 +44,7 @@ class HistoryEntry(NamedTuple):
     origin: str
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True):
     """Something that was applied.
 
     Attributes:
@@ -128,12 +130,13 @@ class History(deque[Record | Brief]):
     def _back_from(self, version: int) -> Iterator[Record]:
         """Yield the records, newest first, the brief ones in full."""
         for record in reversed(self):
-            full = record if isinstance(record, Record) else _in_full(record, version)
+            full = _in_full(record, version) if isinstance(record, tuple) else record
             yield full
             version = full.start
 
 
 def _in_full(brief: Brief, version: int) -> Record:
-    type_, payload, time, name, before = brief
+    type_, payload, meta, time, name, before = brief
     replaced = {} if name is None else {name: before}
-    return Record(Action(type_, payload), "dispatch", time, version - len(replaced), version, replaced, version)
+    action = make_action(type_, payload, meta)
+    return Record(action, "dispatch", time, version - len(replaced), version, replaced, version)

@@ -67,16 +67,9 @@ class EffectStep(NamedTuple):
     failed: Route
 
 
-class Reduced(NamedTuple):
-    """What an action did.
-
-    Attributes:
-        changed: The slices that changed, by name.
-        unmatched: The mounts that did not know the action: (action as they saw it, reducer, slice name).
-    """
-
-    changed: dict[str, Any]
-    unmatched: list[tuple[Action, Reducer, str]]
+Reduced = tuple[dict[str, Any], list[tuple[Action, Reducer, str]]]
+"""What an action did: the slices that changed, by name; and the mounts that did not know the action, each with the
+action as it saw it, its reducer and its slice's name."""
 
 
 class Mounts:
@@ -178,7 +171,7 @@ def reduce(state: Mapping[str, Any], action: Action, route: Route) -> Reduced:
             unmatched.append((local, handle.__self__, name))  # type: ignore[attr-defined]
         elif after is not before:
             changed[name] = after
-    return Reduced(changed, unmatched)
+    return changed, unmatched
 
 
 def _step(mount: Mount, type_: str) -> Step:

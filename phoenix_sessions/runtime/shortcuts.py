@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from threading import get_ident
 from types import FunctionType
 from typing import Any, Final, Literal
@@ -34,13 +35,13 @@ class _Undone(enum.Enum):
 UNDONE: Final = _Undone.UNDONE
 
 
-def apply(session: Session, type: str, payload: Any) -> int | _Undone:
+def apply(session: Session, type: str, payload: Any, meta: Mapping[str, Any] | None = None) -> int | _Undone:
     """Apply an action that concerns one slice, as ``Session.apply`` does; returns the version after it.
 
     Raises:
         ReducerError: The reducer raised; nothing was changed.
     """
-    if hot or session.queue is not None:
+    if hot or session.queue is not None or (meta is not None and _is_special(meta)):
         return UNDONE
     try:
         session.turn.pop()
@@ -54,7 +55,8 @@ def apply(session: Session, type: str, payload: Any) -> int | _Undone:
             return UNDONE
         clock = session.supervisor.now
         session.touched = now = clock()
-        action, slices = Action(local, payload), session.slices
+        action = Action(local, payload) if meta is None else Action(local, payload, meta)
+        slices = session.slices
         before = slices[name]
         try:
             after = handle(action, before)
@@ -66,12 +68,12 @@ def apply(session: Session, type: str, payload: Any) -> int | _Undone:
         history = session.history
         if after is before or after is UNMATCHED:
             if history is not None:
-                history.append((type, payload, now, None, None))
+                history.append((type, payload, meta, now, None, None))
             if after is UNMATCHED:
                 session.tell_unmatched(action, handle.__self__, name)  # type: ignore[attr-defined]
             return session.version
         if history is not None:
-            history.append((type, payload, now, name, before))
+            history.append((type, payload, meta, now, name, before))
         slices[name] = after
         session.version = version = session.version + 1
         if (subscriptions := session.subscriptions) is not None and subscriptions.concern(name):
@@ -82,6 +84,20 @@ def apply(session: Session, type: str, payload: Any) -> int | _Undone:
         session.turn.append(None)
         if session.queue is not None:
             session.drain()
+
+
+def apply_unasked(session: Session, type: str, payload: Any, meta: Mapping[str, Any] | None) -> bool:
+    """Do as ``apply`` for a sender that has gone on, and return whether it was done; a failure is reported."""
+    try:
+        return apply(session, type, payload, meta) is not UNDONE
+    except ReducerError as error:
+        session.report(error, "action", action=type)
+        return True
+
+
+def _is_special(meta: object) -> bool:
+    """Return whether this is no plain meta, or may cancel effects."""
+    return type(meta) is not dict or "cancel_ref" in meta
 
 
 def call(session: Session, request: Any) -> Any:

@@ -161,7 +161,8 @@ class Store(Mailbox):
             self._remember(applied, origin, start, version, before, version)
             start = version
         if draft.changed:
-            self._commit(draft.changed)
+            self.slices.update(draft.changed)
+            self._committed(draft.changed)
         for unmatched in draft.unmatched:
             self.tell_unmatched(*unmatched)
         return self.version
@@ -255,7 +256,13 @@ class Store(Mailbox):
         before = {name: self.slices.get(name, GONE) for name in changed}
         self._remember(action, origin, start, version, before, version if shows is None else shows)
         if commits:
-            self._commit(changed)
+            if action is not None:
+                self.slices.update(changed)
+            else:  # keys may come and go
+                slices = self.slices.copy()
+                patch(slices, changed)
+                self.slices = slices
+            self._committed(changed)
 
     def records(self) -> History | None:
         """Return the history of this life, made when first needed; None if none is kept."""
@@ -270,14 +277,8 @@ class Store(Mailbox):
         if history is not None:
             history.append(Record(action, origin, self.supervisor.clock.monotonic(), start, version, before, shows))
 
-    def _commit(self, changed: Mapping[str, Any]) -> None:
-        """Make this the state, count it, and tell whom it concerns."""
-        if changed.keys() <= self.slices.keys() and GONE not in changed.values():
-            self.slices.update(changed)
-        else:
-            slices = self.slices.copy()
-            patch(slices, changed)
-            self.slices = slices
+    def _committed(self, changed: Mapping[str, Any]) -> None:
+        """Count a commit, and tell whom it concerns."""
         self.version += 1
         if telemetry.COMMIT in telemetry.attached:
             facts = self.metadata(epoch=self.epoch, version=self.version, slices=tuple(changed))

@@ -49,7 +49,7 @@ class Session:
         record = Record(action, origin, float(self.version), start, self.version, before, shows)
         if origin == "dispatch" and set(before) <= {"a"} and self.version == start + len(before):  # as shortcuts do
             name, value = next(iter(before.items()), (None, None))
-            record = action.type, action.payload, float(self.version), name, value
+            record = action.type, action.payload, None, float(self.version), name, value
         self.records.append(record)
         self.entries.append((self.version, origin))
 
@@ -162,10 +162,10 @@ def test_an_entry_says_what_was_applied_and_when_by_the_calendar():
 
 def test_a_plain_dispatch_is_kept_in_brief_and_told_in_full():
     history = History(5)
-    history.append(("cart.add", 2, 12.5, "cart", "old"))
-    history.append(("cart.look", None, 13.5, None, None))
+    history.append(("cart.add", 2, {"by": "me"}, 12.5, "cart", "old"))
+    history.append(("cart.look", None, None, 13.5, None, None))
     first, second = (
-        HistoryEntry(Action("cart.add", 2), 1, 12.5, "dispatch"),
+        HistoryEntry(Action("cart.add", 2, {"by": "me"}), 1, 12.5, "dispatch"),
         HistoryEntry(Action("cart.look"), 1, 13.5, "dispatch"),
     )
     assert history.entries(1, 0.0) == [first, second]
@@ -205,7 +205,7 @@ def test_a_change_after_an_undo_leaves_nothing_to_redo():
 
 def test_the_state_that_is_given_to_look_back_from_stays_as_it_is():
     state, history = {"a": 2}, History(5)
-    history.append(("change", None, 0.0, "a", 1))
+    history.append(("change", None, None, 0.0, "a", 1))
     assert history.state_at(0, 1, state) == {"a": 1}
     assert state == {"a": 2}
 

@@ -41,7 +41,7 @@ def seen(type_, mounts=ALL, *, reducers=None, prefix=None):
     mounts = Mounts(mounts)
     explicit = reducers is not None or prefix is not None
     route = mounts.route_to(type_, reducers, prefix) if explicit else mounts.route(type_)
-    changed = reduce(mounts.init_state(), Action(type_), route).changed
+    changed = reduce(mounts.init_state(), Action(type_), route)[0]
     return {name: types[0] for name, types in changed.items()}
 
 
@@ -115,7 +115,7 @@ def test_payload_and_meta_come_through_the_stripping():
 
     mounts = Mounts([Keep])
     after = reduce(mounts.init_state(), Action("keep.it", 7, {"by": "me"}), mounts.route("keep.it"))
-    assert after.changed == {"keep": Action("it", 7, {"by": "me"})}
+    assert after[0] == {"keep": Action("it", 7, {"by": "me"})}
 
 
 def test_mounts_reduce_in_the_order_of_their_declaration():
@@ -124,7 +124,7 @@ def test_mounts_reduce_in_the_order_of_their_declaration():
 
 def test_two_mounts_of_one_class_have_slices_of_their_own():
     mounts = Mounts([Cart, ("guest_cart", Cart)])
-    assert reduce(mounts.init_state(), Action("cart.add"), mounts.route("cart.add")).changed == {"cart": ("add",)}
+    assert reduce(mounts.init_state(), Action("cart.add"), mounts.route("cart.add"))[0] == {"cart": ("add",)}
 
 
 def test_one_that_raises_leaves_all_as_it_was():

@@ -122,9 +122,11 @@ SELECTORS = [
     lambda state: state["count"],
     lambda state: 1 / 0,
 ]
+VERBS = ["dispatch", "dispatch_nowait"]
+METAS = st.sampled_from([None, {}, {"by": "me"}, {"cancel_ref": 1}, 5])
 STEPS = st.one_of(
-    st.tuples(st.just("dispatch"), st.sampled_from(TYPES), st.integers(0, 3)),
-    st.tuples(st.just("dispatch"), st.sampled_from(["count.add", "notes.write"]), st.integers(0, 3)),
+    st.tuples(st.sampled_from(VERBS), st.sampled_from(TYPES), st.integers(0, 3)),
+    st.tuples(st.sampled_from(VERBS), st.sampled_from(["count.add", "notes.write"]), st.integers(0, 3), METAS),
     st.tuples(st.just("call"), st.sampled_from(REQUESTS)),
     st.tuples(st.just("get_state"), st.sampled_from(SELECTORS)),
     st.tuples(st.just("undo")),
@@ -144,15 +146,15 @@ def looked_at():
         telemetry.detach("looking")
 
 
-def outcome(verb, *args):
+def outcome(verb, *args, **options):
     try:
-        return verb(*args)
+        return verb(*args, **options)
     except Exception as error:
         cause = error.__cause__
         return type(error), str(error), type(cause), str(cause)
 
 
-def by_the_mailbox(ref, name, *args):
+def by_the_mailbox(ref, name, *args, **options):
     if name == "get_state":
         session = ref._session()
         return session.ask(True, None, session.read, *args)
@@ -160,7 +162,7 @@ def by_the_mailbox(ref, name, *args):
         session = sessions._ending(ref.id, "normal")
         return session.ask(True, None, lambda: None)
     with looked_at():
-        return getattr(ref, name)(*args)
+        return getattr(ref, name)(*args, **options)
 
 
 def facts(ref):
@@ -192,8 +194,9 @@ def test_the_short_ways_do_what_the_ordinary_ways_do(process, steps, subscribed)
                     ref.subscribe(selector, repr(selector), receiver=lambda *told, log=log: log.append(told))
         for name, *args in steps:
             clock.advance(0.001)
-            short = outcome(getattr(first, name), *args)
-            ordinary = outcome(by_the_mailbox, second, name, *args)
+            options = {"meta": args.pop()} if len(args) == 3 else {}
+            short = outcome(getattr(first, name), *args, **options)
+            ordinary = outcome(by_the_mailbox, second, name, *args, **options)
             if args[:1] in ([""], [7]) and name == "get_state":  # the mailbox was asked for what is no selector
                 assert short[0] is ordinary[0]
                 continue
