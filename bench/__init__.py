@@ -4,7 +4,7 @@ What is measured: ``groups`` (the rows, a module for each group), ``floors`` (th
 a thread or a pykka actor for each session), ``memory`` (bytes), ``site`` (Django's settings).
 
 How: ``measure`` (how time is taken), ``child`` (one group in a fresh process), ``wire`` (what it tells), ``report`` (a
-whole run), ``machine`` (where it ran), ``baseline`` (what it must not fall behind), ``table`` and ``charts`` (for reading).
+whole run), ``machine`` (where it ran), ``baseline`` (what it must not fall behind), ``table``, ``charts``.
 
 Of the soak: ``soak`` (its phases and checks), ``soakers`` (who acts), ``soaked`` (the sessions).
 """

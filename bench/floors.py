@@ -33,11 +33,18 @@ class Cart(Reducer):
 
 
 class Shop(SessionProcess):
+    """Two small slices, and otherwise the package's defaults: the history is on, the TTL is an hour."""
+
     reducers = [Counter, Cart]
-    ttl = 3600
 
     def handle_call(self, request: Any, state: Any) -> Reply:
         return Reply(state["counter"]["count"], state)
+
+
+class ForgetfulShop(Shop):
+    """The same without history."""
+
+    history_limit = 0
 
 
 def count_of(state: Any) -> int:
@@ -47,8 +54,13 @@ def count_of(state: Any) -> int:
 
 
 def distinct_selector() -> Callable[[Any], int]:
-    """Return a selector that no other subscription shares."""
+    """Return a selector of the count that no other subscription shares."""
     return lambda state: state["counter"]["count"]
+
+
+def selector_elsewhere() -> Callable[[Any], int]:
+    """Return a selector of the other slice that no other subscription shares."""
+    return lambda state: state["cart"]["total"]
 
 
 def ids(count: int) -> list[str]:
@@ -62,32 +74,41 @@ def receiver(event: str, value: Any) -> None:
 
 ADD = Action("add", 1)
 counter, cart = Counter(), Cart()
+process = Shop(None)  # type: ignore[arg-type]  # its handler needs no session
 
 
 class BareSession:
-    """State and subscribers, with nothing around them."""
+    """The state of one session, with nothing around it."""
 
-    __slots__ = ("state", "subscribers")
+    __slots__ = ("state",)
 
     def __init__(self) -> None:
         self.state: dict[str, Slice] = {"counter": counter.init_state(), "cart": cart.init_state()}
-        self.subscribers: list[tuple[Callable[[Any], int], Callable[[str, Any], None]]] = []
 
     def dispatch(self) -> None:
-        """Reduce one slice and tell the subscribers."""
+        """Reduce one slice."""
         state = self.state
         state["counter"] = counter.add(ADD, state["counter"])
-        for selector, tell in self.subscribers:
-            tell("changed", selector(state))
 
     def get_state(self) -> dict[str, Slice]:
         return self.state
 
-    def select(self) -> int:
-        return count_of(self.state)
-
     def call(self) -> Any:
-        return Shop.handle_call(None, "count", self.state).value  # type: ignore[arg-type]
+        return process.handle_call("count", self.state).value
 
-    def subscribe(self, count: int) -> None:
-        self.subscribers += [(distinct_selector(), receiver) for _ in range(count)]
+
+class WatchedSession(BareSession):
+    """The same with subscribers, each with a selector of its own."""
+
+    __slots__ = ("subscribers",)
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.subscribers = [(distinct_selector(), receiver) for _ in range(count)]
+
+    def dispatch(self) -> None:
+        """Reduce one slice and tell the subscribers, comparing nothing."""
+        super().dispatch()
+        state = self.state
+        for selector, tell in self.subscribers:
+            tell("changed", selector(state))

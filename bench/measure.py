@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
+from timeit import Timer
 
 Contender = Callable[[int], float]
 """Does its work ``count`` times; returns the seconds of the work alone."""
@@ -37,7 +38,7 @@ class Effort:
 
 
 FULL = Effort(repeats=11, seconds=0.05, quick=False)
-QUICK = Effort(repeats=7, seconds=0.01, quick=True)
+QUICK = Effort(repeats=7, seconds=0.02, quick=True)
 
 
 @dataclass(frozen=True)
@@ -192,9 +193,15 @@ def timed(work: Callable[[], object], count: int) -> float:
     return perf_counter() - start
 
 
-def repeated(work: Callable[[], object]) -> Contender:
-    """Return a contender that calls ``work``."""
-    return lambda count: timed(work, count)
+def looped(statement: str, setup: str = "pass", **names: object) -> Contender:
+    """Return a contender that runs the statement in a bare loop, without a call around it.
+
+    Args:
+        statement: Python code.
+        setup: Python code that runs before each sample, not timed; what it binds is local, and fast to look up.
+        **names: What both know.
+    """
+    return Timer(statement, setup, globals=names).timeit
 
 
 def _once(row: Row, effort: Effort) -> Result:

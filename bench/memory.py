@@ -1,8 +1,10 @@
-"""Bytes per idle session, each contender in a fresh process: ``python -m bench.memory KIND COUNT rss|traced``.
+"""Bytes per idle session, each kind in a fresh process: ``python -m bench.memory KIND``.
 
 Rules:
-    1. Ids exist before the count begins; the state (two small slices) is part of every contender.
-    2. ``rss`` is what the process grew by (resident set); ``traced`` is what tracemalloc saw of Python's own objects.
+    1. Ids, and a list with room for what is built, exist before the count begins; our own registry grows meanwhile.
+    2. It is what the process grew by (resident set). The state, two small slices, is part of every kind.
+    3. ``state`` is the user's own state objects alone, the dicts of the two slices; ``changed state`` is the new
+       dicts of ``ENTRIES`` changes, which a history keeps whatever it costs itself.
 """
 
 from __future__ import annotations
@@ -11,28 +13,32 @@ import gc
 import os
 import subprocess
 import sys
-import tracemalloc
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-COUNTS = {"ours": 100_000, "floor": 100_000, "task": 20_000, "thread": 1_000}
-QUICK_COUNTS = {"ours": 10_000, "floor": 10_000, "task": 4_000, "thread": 300}
+from .measure import Fact
 
-
-def measure(quick: bool) -> dict[str, dict[str, float]]:
-    """Return the bytes per session of each contender: ``{"ours": {"count": n, "rss": b, "traced": b}, ...}``."""
-    counts = QUICK_COUNTS if quick else COUNTS
-    return {
-        kind: {"count": count, **{how: _in_fresh_process(kind, count, how) for how in ("rss", "traced")}}
-        for kind, count in counts.items()
-    }
+ENTRIES = 100
 
 
-def _in_fresh_process(kind: str, count: int, how: str) -> float:
-    command = [sys.executable, "-m", "bench.memory", kind, str(count), how]
+def measure() -> Iterator[Fact]:
+    """Measure the bytes per session of each kind, and what follows from them."""
+    each = {kind: _in_fresh_process(kind) for kind in KINDS}
+    ours = each["ours"]
+    for kind in ("ours", "state", "asyncio task", "pykka", "thread and queue"):
+        yield Fact(f"idle session with its state: {kind}", each[kind], "bytes")
+    yield Fact("idle session, beyond the id and the state", ours - each["state"], "bytes", at_most=600)
+    yield Fact("idle session, ours / asyncio task", ours / each["asyncio task"], "x", at_most=1 / 4)
+    yield Fact("idle session, ours / pykka", ours / each["pykka"], "x", at_most=1 / 15)
+    history = each["ours, changed"] - each["ours, unchanged"] - each["changed state"]
+    yield Fact(f"entry of a history of {ENTRIES}, beyond the state", history / ENTRIES, "bytes", at_most=150)
+
+
+def _in_fresh_process(kind: str) -> float:
+    command = [sys.executable, "-m", "bench.memory", kind]
     root = Path(__file__).resolve().parent.parent
-    done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
-    return float(done.stdout)
+    return float(subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def resident_bytes() -> int:
@@ -41,48 +47,90 @@ def resident_bytes() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def _traced() -> int:
-    return tracemalloc.get_traced_memory()[0]
-
-
-def _builder(kind: str) -> Callable[[list[str]], object]:
+def _start(names: list[str], slots: list[Any]) -> None:
     from phoenix_sessions import sessions
 
+    from .floors import Shop
+
+    for name in names:
+        sessions.start_session(name, Shop)
+
+
+def _start_and_change(names: list[str], slots: list[Any]) -> None:
+    from phoenix_sessions import sessions
+
+    _start(names, slots)
+    for name in names:
+        ref = sessions.ref(name)
+        for _ in range(ENTRIES):
+            ref.dispatch("counter.add", 1)
+
+
+def _state(names: list[str], slots: list[Any]) -> None:
+    from .floors import cart, counter
+
+    for place in range(0, 2 * len(names), 2):
+        slots[place], slots[place + 1] = counter.init_state(), cart.init_state()
+
+
+def _changed_state(names: list[str], slots: list[Any]) -> None:
+    from .floors import ADD, counter
+
+    for session in range(len(names)):
+        state = counter.init_state()
+        for change in range(ENTRIES):
+            slots[session * ENTRIES + change] = state = counter.add(ADD, state)
+
+
+def _tasks(names: list[str], slots: list[Any]) -> None:
     from . import peers
-    from .floors import BareSession, Shop
 
-    match kind:
-        case "ours":
-            return lambda names: [sessions.start_session(name, Shop) for name in names] and None
-        case "floor":
-            return lambda names: {name: BareSession() for name in names}
-        case "task":
-            return lambda names: dict(
-                zip(names, peers.loop.run_until_complete(peers.start_tasks(len(names))), strict=True)
-            )
-        case "thread":
-            return lambda names: {name: peers.ThreadSession() for name in names}
-    raise SystemExit(f"unknown contender {kind!r}: ours, floor, task or thread")
+    slots[: len(names)] = peers.loop.run_until_complete(peers.start_tasks(len(names)))
 
 
-def main(kind: str, count: int, how: str) -> float:
+def _actors(names: list[str], slots: list[Any]) -> None:
+    from .peers import PykkaSession
+
+    for place in range(len(names)):
+        slots[place] = PykkaSession.start()
+
+
+def _threads(names: list[str], slots: list[Any]) -> None:
+    from .peers import ThreadSession
+
+    for place in range(len(names)):
+        slots[place] = ThreadSession()
+
+
+KINDS = {
+    "ours": (_start, 100_000),
+    "state": (_state, 100_000),
+    "asyncio task": (_tasks, 20_000),
+    "pykka": (_actors, 1_000),
+    "thread and queue": (_threads, 1_000),
+    "ours, changed": (_start_and_change, 2_000),
+    "ours, unchanged": (_start, 2_000),
+    "changed state": (_changed_state, 2_000),
+}
+"""What builds each kind, and how many sessions (count)."""
+
+
+def main(kind: str) -> float:
     """Return the bytes per session of this process."""
     from .floors import ids
     from .site import configure
 
     configure()
-    build, names = _builder(kind), ids(count + 1)
-    kept = [build(names[:1])]
+    build, count = KINDS[kind]
+    names, one, slots = ids(count), [None] * ENTRIES, [None] * (count * ENTRIES if "changed" in kind else 2 * count)
+    build(ids(1), one)
     gc.collect()
-    if how == "traced":
-        tracemalloc.start()
-    look = _traced if how == "traced" else resident_bytes
-    before = look()
-    kept.append(build(names[1:]))
+    before = resident_bytes()
+    build(names, slots)
     gc.collect()
-    return (look() - before) / count
+    return (resident_bytes() - before) / count
 
 
 if __name__ == "__main__":
-    print(main(sys.argv[1], int(sys.argv[2]), sys.argv[3]), flush=True)
+    print(main(sys.argv[1]), flush=True)
     os._exit(0)  # thousands of tasks and threads need no farewell

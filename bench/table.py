@@ -16,7 +16,7 @@ T = TypeVar("T", Result, Fact)
 
 def show(report: Report, old: Report | None = None) -> None:
     """Print everything; each ratio beside that of the old report, if there is one."""
-    console = Console(width=150)
+    console = Console(width=180)
     for name, value in report.machine.items():
         console.print(f"{name}: {value}", highlight=False)
     for group, measured in report.groups.items():
@@ -52,9 +52,9 @@ def show_soak(answers: Counter[tuple[str, str]], events: Counter[str], log: Coun
 
 
 def _results(group: str, results: list[Result], old: dict[str, Result]) -> Table:
-    title = f"{group}: time per operation, and the first contender's as a multiple of each other's: median (min-max)"
+    title = f"{group}: time per operation; the row's first contender beside each other one: median (min-max)"
     table = Table("work", "contender", title=title)
-    for heading in ("time, µs", "first / this", "figure", *(["was"] if old else [])):
+    for heading in ("time, µs", "first / this", "this / first", "figure", *(["was"] if old else [])):
         table.add_column(heading, justify="right")
     for result in results:
         before = old.get(result.name)
@@ -66,6 +66,7 @@ def _results(group: str, results: list[Result], old: dict[str, Result]) -> Table
                 name,
                 _spread(time, 1e6),
                 _spread(ratio) if ratio else "",
+                _spread(ratio.inverse()) if ratio else "",
                 _verdicts(result, name),
                 *([f"{was.median:.3g}" if was else ""] if old else []),
                 end_section=place == len(result.times) - 1,
@@ -96,7 +97,7 @@ def _verdicts(result: Result, contender: str) -> str:
 
 
 def _verdict(met: bool, at_most: float | None, at_least: float | None) -> str:
-    limits = [f"{sign} {limit:g}" for sign, limit in (("≤", at_most), ("≥", at_least)) if limit is not None]
+    limits = [f"{sign} {limit:,.4g}" for sign, limit in (("≤", at_most), ("≥", at_least)) if limit is not None]
     return f"{'met' if met else 'missed'}: {' and '.join(limits)}"
 
 

@@ -1,23 +1,38 @@
-"""The rows: what a session does, and who else does it.
+"""The core: what a session does in its own process of the operating system, without sockets and HTTP.
 
-Every sample of dispatch, call and select uses one session that lives on; start and terminate use many.
+Every sample of dispatch, call and select uses one session that lives on; start and terminate use many. The verbs
+run in a bare ``for`` loop, ours and the floor's alike.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from threading import Lock
 from time import perf_counter
+from typing import Any
 
-from phoenix_sessions import sessions
+from phoenix_sessions import SessionRef, sessions
 
-from .. import peers
-from ..floors import ADD, BareSession, Shop, count_of, counter, distinct_selector, ids, receiver
-from ..measure import Contender, Effort, Figure, Measured, Row, run, timed
+from .. import memory, peers, starting
+from ..floors import (
+    ADD,
+    BareSession,
+    ForgetfulShop,
+    Shop,
+    WatchedSession,
+    count_of,
+    counter,
+    distinct_selector,
+    process,
+    receiver,
+    selector_elsewhere,
+)
+from ..measure import Contender, Effort, Figure, Measured, Row, looped, run
 from ..site import configure
 
 MANY = 2_000
 """The most sessions that one sample starts or ends, so that a thread each is bearable."""
+SUBSCRIBERS = 100
 
 
 def measure(effort: Effort) -> Iterator[Measured]:
@@ -25,146 +40,126 @@ def measure(effort: Effort) -> Iterator[Measured]:
     configure()
     for row in rows():
         yield run(row, effort)
+    yield from memory.measure()
 
 
-def rows() -> list[Row]:
+def rows() -> Iterator[Row]:
     """Return the rows in the order of the table."""
-    ref = sessions.start_session("bench", Shop)
-    return [
-        _asked("dispatch", lambda: ref.dispatch("counter.add", 1), _bare_reducer, BareSession.dispatch, 2.0),
-        _asked("call", lambda: ref.call("count"), _repeat(BareSession().call), BareSession.call),
-        _asked("call, floor with a lock", lambda: ref.call("count"), _locked_call(), BareSession.call, 2.5),
-        _asked("get_state", ref.get_state, _looked_up(BareSession.get_state), BareSession.get_state, 3.0),
-        _asked(
-            "select_state", lambda: ref.select_state(count_of), _looked_up(BareSession.select), BareSession.select, 4.0
-        ),
-        Row(
-            "start",
-            {"ours": lambda n: _ours(n)[0], "floor": _start_bare, "task": _start_tasks, "thread": _start_threads},
-            (Figure("floor", at_most=4.0),),
-            MANY,
-        ),
-        Row(
-            "terminate",
-            {"ours": lambda n: _ours(n)[1], "floor": _end_bare, "task": _end_tasks, "thread": _end_threads},
-            (Figure("floor", at_most=4.0),),
-            MANY,
-        ),
-        _notify(1),
-        _notify(100),
-    ]
+    yield _dispatch_without_history()
+    yield _dispatch()
+    yield _adispatch()
+    yield from _dispatch_elsewhere()
+    yield _dispatch_told()
+    yield _get_state()
+    yield _select_state()
+    yield _call()
+    yield _start()
+    yield _terminate()
 
 
-def _asked(
-    name: str, ours: Callable[[], object], floor: Contender, work: peers.Work, target: float | None = None
-) -> Row:
-    others = {"task": peers.ask_task(work), "thread": peers.ask_thread(work)}
-    figures = () if target is None else (Figure("floor", at_most=target),)
-    return Row(name, {"ours": _repeat(ours), "floor": floor, **others}, figures)
+def _dispatch_without_history() -> Row:
+    ref = sessions.start_session("forgetful", ForgetfulShop)
+    contenders = {"ours": _dispatching(ref), "bare reducer": _bare_reducer()}
+    return Row("dispatch, history off", contenders, (Figure("bare reducer", at_most=2.0),))
 
 
-def _notify(count: int) -> Row:
-    """Return the row of a dispatch that ``count`` subscribers are told of, each with a selector of its own."""
-    ref = sessions.start_session(f"notify-{count}", Shop)
-    for _ in range(count):
-        ref.subscribe(distinct_selector(), "changed", receiver=receiver)
-    bare = BareSession()
-    bare.subscribe(count)
+def _dispatch() -> Row:
+    ref = sessions.start_session("remembering", Shop)
+    contenders = {"ours": _dispatching(ref), "bare reducer": _bare_reducer(), **peers.askers(BareSession.dispatch)}
+    return Row("dispatch, history on", contenders, (Figure("bare reducer", at_most=2.4),), unsteady=peers.THREADED)
+
+
+def _adispatch() -> Row:
+    ref = sessions.start_session("awaited", Shop)
+
+    async def sample(count: int) -> float:
+        repeat = range(count)
+        start = perf_counter()
+        for _ in repeat:
+            await ref.adispatch("counter.add", 1)
+        return perf_counter() - start
+
+    contenders = {"ours": lambda count: peers.loop.run_until_complete(sample(count)), "dispatch": _dispatching(ref)}
+    return Row("adispatch", contenders, (Figure("dispatch", at_most=1.6),))
+
+
+def _dispatch_elsewhere() -> Iterator[Row]:
+    """Of a path we know which slice it reads; of a function we do not, so that it must be called."""
+    paths = ("cart.items", "cart.total") * (SUBSCRIBERS // 2)
+    yield _elsewhere("paths", paths, (Figure("none", at_most=1.2),))
+    yield _elsewhere("functions", [selector_elsewhere() for _ in range(SUBSCRIBERS)], ())
+
+
+def _elsewhere(kind: str, selectors: Iterable[Any], figures: tuple[Figure, ...]) -> Row:
+    watched = _watched(f"elsewhere-{kind}", selectors)
+    alone = sessions.start_session(f"alone-{kind}", Shop)
+    contenders = {"ours": _dispatching(watched), "none": _dispatching(alone)}
+    return Row(f"dispatch, {SUBSCRIBERS} subscribers on other slices ({kind})", contenders, figures)
+
+
+def _dispatch_told() -> Row:
+    ref = _watched("told", [distinct_selector() for _ in range(SUBSCRIBERS)])
+    bare = WatchedSession(SUBSCRIBERS)
     contenders = {
-        "ours": _repeat(lambda: ref.dispatch("counter.add", 1)),
-        "floor": _repeat(bare.dispatch),
-        "task": peers.ask_task(BareSession.dispatch, count),
-        "thread": peers.ask_thread(BareSession.dispatch, count),
+        "ours": _dispatching(ref),
+        "bare loop": looped("session.dispatch()", session=bare),
+        **peers.askers(WatchedSession.dispatch, lambda: WatchedSession(SUBSCRIBERS)),
     }
-    return Row(f"dispatch, {count} notified", contenders, (Figure("floor", at_most=2.0),) if count == 100 else ())
+    figures = (Figure("bare loop", at_most=2.0),)
+    return Row(f"dispatch, {SUBSCRIBERS} subscribers told", contenders, figures, unsteady=peers.THREADED)
 
 
-def _repeat(work: Callable[[], object]) -> Contender:
-    return lambda count: timed(work, count)
+def _get_state() -> Row:
+    ref, table = sessions.start_session("got", Shop), {"got": BareSession()}
+    floor = looped('table["got"].get_state()', table=table)
+    contenders = {"ours": looped("ref.get_state()", ref=ref), "look-up and function": floor}
+    return Row("get_state", contenders, (Figure("look-up and function", at_most=3.0),))
 
 
-def _bare_reducer(count: int) -> float:
-    state, add, action = counter.init_state(), counter.add, ADD
-    start = perf_counter()
-    for _ in range(count):
-        state = add(action, state)
-    return perf_counter() - start
+def _select_state() -> Row:
+    ref, table = sessions.start_session("selected", Shop), {"selected": BareSession()}
+    floor = looped('pick(table["selected"].state)', table=table, pick=count_of)
+    contenders = {"ours": looped("ref.select_state(pick)", ref=ref, pick=count_of), "look-up and function": floor}
+    return Row("select_state", contenders, (Figure("look-up and function", at_most=4.0),))
 
 
-def _looked_up(work: peers.Work) -> Contender:
-    table = {"bench": BareSession()}
-    return lambda count: timed(lambda: work(table["bench"]), count)
+def _call() -> Row:
+    ref, lock, state = sessions.start_session("called", Shop), Lock(), BareSession().state
+    floor = looped('with lock: process.handle_call("count", state).value', lock=lock, process=process, state=state)
+    contenders = {
+        "ours": looped('ref.call("count")', ref=ref),
+        "lock and method": floor,
+        **peers.askers(BareSession.call),
+    }
+    figures = (
+        Figure("lock and method", at_most=2.5),
+        Figure("asyncio task", at_least=5),
+        Figure("asyncio task, from a thread", at_least=40),
+        Figure("pykka", at_least=60),
+        Figure("thread and queue", at_least=60),
+    )
+    return Row("call, a synchronous round trip", contenders, figures, unsteady=peers.THREADED)
 
 
-def _locked_call() -> Contender:
-    lock, bare = threading.Lock(), BareSession()
-
-    def work() -> None:
-        with lock:
-            bare.call()
-
-    return _repeat(work)
+def _start() -> Row:
+    figures = (Figure("bare objects", at_most=4), Figure("asyncio task", at_least=4), Figure("pykka", at_least=40))
+    return Row("start", starting.starters(), figures, MANY, peers.THREADED)
 
 
-# -- start and terminate: each contender does both, and returns the one that is asked for ---------------
+def _terminate() -> Row:
+    return Row("terminate", starting.enders(), (Figure("bare objects", at_most=4),), MANY, peers.THREADED)
 
 
-def _ours(count: int) -> tuple[float, float]:
-    names = ids(count)
-    start = perf_counter()
-    for name in names:
-        sessions.start_session(name, Shop)
-    middle = perf_counter()
-    for name in names:
-        sessions.terminate(name)
-    return middle - start, perf_counter() - middle
+def _dispatching(ref: SessionRef) -> Contender:
+    return looped('ref.dispatch("counter.add", 1)', ref=ref)
 
 
-def _start_bare(count: int) -> float:
-    names, table = ids(count), {}
-    start = perf_counter()
-    for name in names:
-        table[name] = BareSession()
-    return perf_counter() - start
+def _bare_reducer() -> Contender:
+    return looped("state = counter.add(action, state)", "state = counter.init_state()", counter=counter, action=ADD)
 
 
-def _end_bare(count: int) -> float:
-    table = {name: BareSession() for name in ids(count)}
-    names = list(table)
-    start = perf_counter()
-    for name in names:
-        del table[name]
-    return perf_counter() - start
-
-
-async def _tasks(count: int) -> tuple[float, float]:
-    start = perf_counter()
-    started = await peers.start_tasks(count)
-    middle = perf_counter()
-    await peers.end_tasks(started)
-    return middle - start, perf_counter() - middle
-
-
-def _start_tasks(count: int) -> float:
-    return peers.loop.run_until_complete(_tasks(count))[0]
-
-
-def _end_tasks(count: int) -> float:
-    return peers.loop.run_until_complete(_tasks(count))[1]
-
-
-def _threads(count: int) -> tuple[float, float]:
-    start = perf_counter()
-    started = [peers.ThreadSession() for _ in range(count)]
-    middle = perf_counter()
-    for session in started:
-        session.stop()
-    return middle - start, perf_counter() - middle
-
-
-def _start_threads(count: int) -> float:
-    return _threads(count)[0]
-
-
-def _end_threads(count: int) -> float:
-    return _threads(count)[1]
+def _watched(id: str, selectors: Iterable[str | Callable[[Any], Any]]) -> SessionRef:
+    ref = sessions.start_session(id, Shop)
+    for selector in selectors:
+        ref.subscribe(selector, "changed", receiver=receiver)
+    return ref
