@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from asyncio import AbstractEventLoop
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from .frames import Resume, StateFrame, encode
 from .loops import one_per_loop
@@ -24,13 +24,8 @@ KEPT_FOR: Final = 1.0
 _HEAD: Final = '{"type":"state","seq":'
 _MISSING: Final = object()
 
-
-class Said(NamedTuple):
-    """What a frame says, and its text from the comma after the number on."""
-
-    changes: Mapping[str, Any]
-    resume: Resume | None
-    rest: str
+Said = tuple[Mapping[str, Any], Resume | None, str]
+"""What a frame says, and its text from the comma after the number on."""
 
 
 class Texts:
@@ -56,7 +51,7 @@ class Texts:
                 return f"{_HEAD}{frame.seq}{rest}"
         text = encode(frame)
         if len(self._said) < MAX_TEXTS:
-            self._said.append(Said(frame.changes, frame.resume, text[text.index(",", len(_HEAD)) :]))
+            self._said.append((frame.changes, frame.resume, text[text.index(",", len(_HEAD)) :]))
             if not self._forgetting:
                 self._forgetting = True
                 self._loop.call_later(KEPT_FOR, self._forget)
