@@ -3,8 +3,8 @@
 Rules:
     1. A part is timed as the statement that it is in the package; the loop's own time is taken off.
     2. The least of many samples counts, since a part takes no less than that on this machine.
-    3. Together they take less than the whole: in a short loop the processor guesses every jump right, and all it needs is
-       at hand.
+    3. Together they take less than the whole: in a short loop the processor guesses every jump right, and all that it
+       needs is at hand.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ PARTS: Final = {
     "take the slice and put the next": "slices = session.slices; slices[name] = slices[name]",
     "count the action and the version": "session.handled += 1; session.version = session.version + 1",
     "the history's record": "history.append(('counter.add', 1, None, now, name, before))",
-    "what is not there: telemetry, queue, subscribers": "hot or session.queue or meta; session.subscriptions; session.queue",
+    "what is not there: telemetry, queue, meta, subscribers": (
+        "hot or session.queue or meta; session.subscriptions; session.queue"
+    ),
 }
 
 
