@@ -25,7 +25,10 @@ from .report import Report, run_groups
 
 def main(arguments: list[str]) -> int:
     """Measure, print, and return the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if unknown := set(options.groups) - set(NAMES):
+        parser.error(f"unknown group {', '.join(sorted(unknown))}: the groups are {', '.join(NAMES)}")
     store = baseline.load(options.baseline)
     expected = store if options.quick and not options.save_baseline else {}
     report = run_groups(options.groups or NAMES, options.quick, expected)

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from .measure import Fact, Result
 from .report import Report
+from .table import number
 
-FIRST, OTHER, REACHED, MISSED = "#0b6e4f", "#b8c4cc", "#0b6e4f", "#b3261e"
+FIRST, OTHER, MISSED = "#0b6e4f", "#b8c4cc", "#b3261e"
 INK, FAINT = "#22272b", "#6b757c"
 INCHES_PER_BAR = 0.22
 STYLE: dict[Any, Any] = {
@@ -73,12 +75,16 @@ def _panel(axis: Any, label: str, bars: Sequence[Bar], titles: dict[float, str])
     axis.set_xscale("log")
     left = min(bar.least for bar in bars) / 2
     right = max(bar.most for bar in bars)
-    axis.set_xlim(left, right * (right / left) ** 0.45)  # the notes need the room
+    axis.set_xlim(left, right * (right / left) ** 0.6)  # the notes need the room
+    axis.set_ylim(max(bar.place for bar in bars) + 0.6, min([bar.place for bar in bars] + list(titles)) - 0.6)
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axis.xaxis.set_minor_locator(NullLocator())
     for bar in bars:
         axis.barh(bar.place, bar.length - left, left=left, height=0.74, color=FIRST if bar.first else OTHER)
         axis.plot([bar.least, bar.most], [bar.place, bar.place], color=INK, linewidth=0.8)
         color = MISSED if bar.missed else FAINT
-        axis.annotate(bar.note, (bar.most, bar.place), (4, 0), textcoords="offset points", va="center", color=color)
+        end = (bar.most, bar.place)
+        axis.annotate(bar.note, end, (4, 0), textcoords="offset points", va="center", color=color, fontsize=7)
     for place, title in titles.items():
         axis.annotate(
             title,
@@ -93,7 +99,6 @@ def _panel(axis: Any, label: str, bars: Sequence[Bar], titles: dict[float, str])
         )
     axis.set_yticks([bar.place for bar in bars], [bar.label for bar in bars], color=INK)
     axis.tick_params(axis="y", length=0)
-    axis.invert_yaxis()
     axis.set_xlabel(label, color=FAINT)
     axis.grid(axis="x", color="#e6eaed", linewidth=0.6)
     axis.set_axisbelow(True)
@@ -103,43 +108,48 @@ def _times(results: Sequence[Result]) -> tuple[list[Bar], dict[float, str]]:
     bars, titles, place = [], {}, 0.0
     for result in results:
         titles[place] = result.name
-        for number, (name, time) in enumerate(result.times.items()):
+        for nth, (name, time) in enumerate(result.times.items()):
             place += 1
             spread = (time.median * 1e6, time.min * 1e6, time.max * 1e6)
             missed = any(figure.contender == name and not result.met(figure) for figure in result.figures)
-            bars.append(Bar(place, name, *spread, not number, _note(result, name), missed))
+            bars.append(Bar(place, name, *spread, not nth, _note(result, name), missed))
         place += 1.4
     return bars, titles
 
 
 def _note(result: Result, contender: str) -> str:
     """Return the time, how it compares with the first contender's, and the figure to reach."""
-    time = f"{result.times[contender].median * 1e6:,.3g} µs"
+    time = f"{number(result.times[contender].median * 1e6)} µs"
     if contender not in result.ratios:
         return time
     first, ratio = next(iter(result.times)), result.ratios[contender].median
-    told = f"{first} {ratio:,.2g} times this" if ratio >= 1 else f"{1 / ratio:,.2g} times {first}"
+    told = f"{first} {ratio:,.1f} times this" if ratio >= 1 else f"{1 / ratio:,.1f} times {first}"
     figures = [figure for figure in result.figures if figure.contender == contender]
     limits = [f"≤ {each.at_most:g}" if each.at_most is not None else f"≥ {each.at_least:g}" for each in figures]
     verdicts = [
         f"{limit} {'met' if result.met(each) else 'missed'}" for limit, each in zip(limits, figures, strict=True)
     ]
-    return f"{time}, {told}" + (f" (figure {', '.join(verdicts)})" if verdicts else "")
+    return f"{time}, {told}" + (f" ({', '.join(verdicts)})" if verdicts else "")
 
 
 def _numbers(facts: Sequence[Fact]) -> list[Bar]:
     return [
-        Bar(place, fact.name, fact.value, fact.value, fact.value, True, _value(fact), fact.met is False)
+        Bar(place, fact.name, fact.value, fact.value, fact.value, _ours(fact), _value(fact), fact.met is False)
         for place, fact in enumerate(facts)
     ]
 
 
+def _ours(fact: Fact) -> bool:
+    """Return whether it is a number of ours: it is to reach something, or says so."""
+    return fact.met is not None or "ours" in fact.name
+
+
 def _value(fact: Fact) -> str:
     limits = [
-        f"{sign} {limit:,.3g}" for sign, limit in (("≤", fact.at_most), ("≥", fact.at_least)) if limit is not None
+        f"{sign} {number(limit)}" for sign, limit in (("≤", fact.at_most), ("≥", fact.at_least)) if limit is not None
     ]
-    verdict = f" (figure {' and '.join(limits)} {'met' if fact.met else 'missed'})" if limits else ""
-    return f"{fact.value:,.3g} {fact.unit}{verdict}"
+    verdict = f" ({' and '.join(limits)} {'met' if fact.met else 'missed'})" if limits else ""
+    return f"{number(fact.value)} {fact.unit}{verdict}"
 
 
 def _by_unit(report: Report) -> dict[str, dict[str, list[Fact]]]:

@@ -25,6 +25,7 @@ def describe() -> dict[str, str]:
         "django": django.get_version(),
         "msgspec": msgspec.__version__,
         "asgiref": _version("asgiref"),
+        "pykka": _version("pykka"),
         "gc": GC_POLICY,
     }
 

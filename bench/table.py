@@ -81,8 +81,8 @@ def _facts(group: str, facts: list[Fact], old: dict[str, Fact]) -> Table:
     for fact in facts:
         was = old.get(fact.name)
         verdict = "" if fact.met is None else _verdict(fact.met, fact.at_most, fact.at_least)
-        before = [f"{was.value:,.4g}" if was else ""] if old else []
-        table.add_row(fact.name, f"{fact.value:,.4g}", fact.unit, verdict, *before)
+        before = [number(was.value) if was else ""] if old else []
+        table.add_row(fact.name, number(fact.value), fact.unit, verdict, *before)
     return table
 
 
@@ -97,9 +97,14 @@ def _verdicts(result: Result, contender: str) -> str:
 
 
 def _verdict(met: bool, at_most: float | None, at_least: float | None) -> str:
-    limits = [f"{sign} {limit:,.4g}" for sign, limit in (("≤", at_most), ("≥", at_least)) if limit is not None]
+    limits = [f"{sign} {number(limit)}" for sign, limit in (("≤", at_most), ("≥", at_least)) if limit is not None]
     return f"{'met' if met else 'missed'}: {' and '.join(limits)}"
 
 
 def _spread(spread: Spread, scale: float = 1.0) -> str:
     return f"{spread.median * scale:.3g} ({spread.min * scale:.3g}-{spread.max * scale:.3g})"
+
+
+def number(value: float) -> str:
+    """Return three digits of it, and never an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
