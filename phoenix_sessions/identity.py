@@ -9,9 +9,8 @@ Rules:
 from __future__ import annotations
 
 import contextlib
-import functools
 import secrets
-import weakref
+from types import MethodType
 from typing import Any, Final
 
 from django.contrib.sessions.backends.base import SessionBase
@@ -57,14 +56,15 @@ def rotate_id(request: HttpRequest) -> None:
 
 
 def end_on_flush(session: Any) -> None:
-    """See that flushing this request's Django session ends the session process too."""
-    itself = weakref.ref(session)  # not the session: it would be in a circle, which only gc could free
-    session.flush = functools.partial(_flush, itself)
-    session.aflush = functools.partial(_aflush, itself)
+    """See that flushing this request's Django session ends the session process too.
+
+    It is in a circle with itself then, as every request is with its lazy user: gc frees both together.
+    """
+    session.flush = MethodType(_flush, session)
+    session.aflush = MethodType(_aflush, session)
 
 
-def _flush(itself: weakref.ref[Any]) -> None:
-    session: Any = itself()
+def _flush(session: Any) -> None:
     id = session.get(KEY)
     session.__class__.flush(session)
     if id is not None:
@@ -72,8 +72,7 @@ def _flush(itself: weakref.ref[Any]) -> None:
             sessions.terminate(id, LOGOUT)
 
 
-async def _aflush(itself: weakref.ref[Any]) -> None:
-    session: Any = itself()
+async def _aflush(session: Any) -> None:
     id = await session.aget(KEY)
     await session.__class__.aflush(session)
     if id is not None:
