@@ -84,6 +84,8 @@ class Latest:
 
     def take(self) -> tuple[Mapping[str, Any], int, int] | None:
         """Return what has changed since the last call, as the fields of a Change, or None."""
+        if self._values is None:
+            return None  # who changes that wakes the loop after it
         with self._lock:
             self._waking = False
             values, self._values = self._values, None

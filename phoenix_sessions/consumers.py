@@ -17,6 +17,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlparse
 
@@ -109,7 +110,7 @@ class SessionConsumerMixin(_Base):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection, and leave nothing behind however it ends."""
         try:
-            await super().__call__(scope, receive, send)
+            await super().__call__(scope, partial(self._receive, receive), send)
         finally:
             self._clean_up()
 
@@ -161,13 +162,16 @@ class SessionConsumerMixin(_Base):
 
     # -- receiving -------------------------------------------------------------------------------------------------
 
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        """Take a message from the server; an acknowledgement, as each frame gets one, on a short way.
+    async def _receive(self, receive: Any) -> Any:
+        """Return the next message from the server that is no acknowledgement; of these each frame gets one.
 
-        Before any other channels has a thread look after database connections, which costs more than the frame did.
+        For any other message channels makes a task and has a thread look after database connections, which costs
+        several times as much as to push a frame.
         """
-        if message["type"] != "websocket.receive" or not self._acknowledges(message.get("text")):
-            await super().dispatch(message)
+        while True:
+            message = await receive()
+            if message["type"] != "websocket.receive" or not self._acknowledges(message.get("text")):
+                return message
 
     def _acknowledges(self, text: str | None) -> bool:
         """Take the acknowledgement of a frame; returns False if the text is none, or a wrong one."""

@@ -56,8 +56,9 @@ class Outbox(Latest):
         """Note how far the client has got; returns False for a number that makes no sense."""
         if not self._acknowledged < seq <= self._sent:
             return False
+        if self.full:
+            self.wake.set()  # else what there was to send has been sent
         self._acknowledged = seq
-        self.wake.set()
         return True
 
     def next_frame(self) -> ServerFrame | None:
