@@ -645,3 +645,19 @@ def test_an_async_handler_that_is_cancelled_by_what_it_waits_for_has_crashed():
     with pytest.raises(CallFailed, match="cancelled"):
         ref.call("anything")
     assert not ref.started()
+
+
+def test_values_that_cannot_be_compared_are_committed_all_the_same():
+    class Stubborn:
+        def __eq__(self, other):
+            raise RuntimeError("do not compare me")
+
+    class Keeps(SessionProcess):
+        reducers = []
+
+        def handle_call(self, request, state):
+            return Reply("kept", {**state, "own": Stubborn()})
+
+    ref = sessions.start_session("stubborn", Keeps)
+    assert [ref.call("keep"), ref.call("keep")] == ["kept", "kept"]
+    assert ref.version == 2
