@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 from matplotlib.figure import Figure as Drawing
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from .measure import Fact, Result
 from .report import Report
@@ -61,7 +61,7 @@ def _draw(group: str, report: Report, path: Path) -> Iterator[Path]:
         return
     rows = [len(bars) + len(titles) + 2 for _, bars, titles in panels]
     with mpl.rc_context(STYLE):
-        drawing = Drawing(figsize=(9, sum(rows) * INCHES_PER_BAR + 0.5), layout="constrained")
+        drawing = Drawing(figsize=(10, sum(rows) * INCHES_PER_BAR + 0.5), layout="constrained")
         drawing.suptitle(_title(group, report), fontsize=9, color=INK)
         axes = drawing.subplots(len(panels), 1, squeeze=False, height_ratios=rows)
         for (label, bars, titles), axis in zip(panels, axes[:, 0], strict=True):
@@ -75,9 +75,10 @@ def _panel(axis: Any, label: str, bars: Sequence[Bar], titles: dict[float, str])
     axis.set_xscale("log")
     left = min(bar.least for bar in bars) / 2
     right = max(bar.most for bar in bars)
-    axis.set_xlim(left, right * (right / left) ** 0.6)  # the notes need the room
+    axis.set_xlim(left, right * (right / left))  # the notes need half of the room
     axis.set_ylim(max(bar.place for bar in bars) + 0.6, min([bar.place for bar in bars] + list(titles)) - 0.6)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axis.xaxis.set_major_locator(LogLocator(numticks=7))
     axis.xaxis.set_minor_locator(NullLocator())
     for bar in bars:
         axis.barh(bar.place, bar.length - left, left=left, height=0.74, color=FIRST if bar.first else OTHER)
@@ -125,7 +126,10 @@ def _note(result: Result, contender: str) -> str:
     first, ratio = next(iter(result.times)), result.ratios[contender].median
     told = f"{first} {ratio:,.1f} times this" if ratio >= 1 else f"{1 / ratio:,.1f} times {first}"
     figures = [figure for figure in result.figures if figure.contender == contender]
-    limits = [f"≤ {each.at_most:g}" if each.at_most is not None else f"≥ {each.at_least:g}" for each in figures]
+    limits = [
+        f"≤ {number(each.at_most)}" if each.at_most is not None else f"≥ {number(each.at_least or 0)}"
+        for each in figures
+    ]
     verdicts = [
         f"{limit} {'met' if result.met(each) else 'missed'}" for limit, each in zip(limits, figures, strict=True)
     ]
