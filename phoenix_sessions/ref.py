@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import contextlib
 from asyncio import CancelledError, _get_running_loop
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar, overload
+from collections.abc import Mapping
+from typing import Any
 
 from .changes import Changes
 from .core.errors import MailboxFull
 from .core.selector import Selector, check_selector
-from .core.state import State
 from .core.subscriptions import Receiver, Subscriber, Tell
 from .dispatching import Dispatching
 from .process import Seconds, seconds
+from .reading import Reading
 from .retrying import aretry, retry
 from .runtime import handlers, shortcuts
 from .runtime.session import Session
@@ -32,53 +32,13 @@ from .subscription import EventReceiver, FunctionReceiver, Subscription
 from .travelling import Travelling
 from .waiting import refuse_on_event_loop
 
-T = TypeVar("T")
 
-
-class Look(NamedTuple):
-    """What ``ref.look`` saw.
-
-    Attributes:
-        state: The state.
-        epoch: The life that it belongs to.
-        version: Its version; the state may be newer.
-    """
-
-    state: State
-    epoch: int
-    version: int
-
-
-class SessionRef(Dispatching, Travelling):
+class SessionRef(Dispatching, Reading, Travelling):
     """A handle on the session of this id."""
 
     __slots__ = ()
 
     # -- what never waits ------------------------------------------------------------------------------------------
-
-    @property
-    def state(self) -> State:
-        """The state as this worker last saw it, for templates and receivers."""
-        return self._session().state
-
-    @property
-    def version(self) -> int:
-        """The version as this worker last saw it: how many times the state has changed in this life."""
-        return self._session().version
-
-    @property
-    def epoch(self) -> int:
-        """The name of the session's current life."""
-        return self._session().epoch
-
-    def look(self) -> Look:
-        """Return state, epoch and version as this worker last saw them: to paint a page, and go on from there.
-
-        The state is never older than the version says, so whoever subscribes from there misses nothing.
-        """
-        session = self._session()
-        epoch, version = session.epoch, session.version
-        return Look(session.state, epoch, version)
 
     @property
     def facts(self) -> SessionFacts:
@@ -102,60 +62,6 @@ class SessionRef(Dispatching, Travelling):
         session.touched = session.supervisor.clock.monotonic()
 
     # -- what can wait ---------------------------------------------------------------------------------------------
-
-    @overload
-    def get_state(self, selector: None = None) -> State: ...
-    @overload
-    def get_state(self, selector: Callable[[Any], T]) -> T: ...
-    @overload
-    def get_state(self, selector: str) -> Any: ...
-    def get_state(self, selector: Selector = None) -> Any:
-        """Return the state, or what the selector picks, after all that the caller sent before.
-
-        Raises:
-            SelectorError: The selector raised, or its path leads nowhere.
-        """
-        if _get_running_loop() is None:
-            lookup = self._manager.lookup
-            found = lookup(self.id)
-            if found is not None and (value := shortcuts.read(found, selector)) is not UNDONE:
-                return value
-        refuse_on_event_loop("get_state")
-        check_selector(selector)
-        session = self._session()
-        return session.ask(True, None, session.read, selector)
-
-    @overload
-    async def aget_state(self, selector: None = None) -> State: ...
-    @overload
-    async def aget_state(self, selector: Callable[[Any], T]) -> T: ...
-    @overload
-    async def aget_state(self, selector: str) -> Any: ...
-    async def aget_state(self, selector: Selector = None) -> Any:
-        """Async twin of ``get_state``."""
-        lookup = self._manager.lookup
-        found = lookup(self.id)
-        if found is not None and (value := shortcuts.read(found, selector)) is not UNDONE:
-            return value
-        check_selector(selector)
-        session = self._session()
-        return await session.aask(True, None, session.read, selector)
-
-    @overload
-    def select_state(self, selector: Callable[[Any], T]) -> T: ...
-    @overload
-    def select_state(self, selector: str) -> Any: ...
-    def select_state(self, selector: Any) -> Any:
-        """Return what the selector picks out of the state; as ``get_state(selector)``."""
-        return self.get_state(selector)
-
-    @overload
-    async def aselect_state(self, selector: Callable[[Any], T]) -> T: ...
-    @overload
-    async def aselect_state(self, selector: str) -> Any: ...
-    async def aselect_state(self, selector: Any) -> Any:
-        """Async twin of ``select_state``."""
-        return await self.aget_state(selector)
 
     def call(self, request: Any, timeout: Seconds | None = None, *, retries: int = 0) -> Any:
         """Ask ``handle_call`` and return its answer.

@@ -14,11 +14,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from threading import get_ident
-from types import FunctionType
 from typing import Any, Final, Literal
 
 from ..core.action import Action
-from ..core.errors import ReducerError, SelectorError
+from ..core.errors import ReducerError
 from ..core.memoised import CreatedSelector
 from ..core.reducer import UNMATCHED
 from ..core.replies import UNCHANGED, Reply
@@ -166,18 +165,8 @@ def read(session: Session, selector: Selector) -> Any:
     """
     if not session.turn or session.queue is not None or session.ended is not None:
         return UNDONE
-    clock = session.supervisor.now
-    session.touched = clock()
-    seen = session.seen
-    state = seen[2] if seen is not None and seen[1] == session.version and seen[0] is session.slices else session.state
-    if selector is None:
-        return state
-    if type(selector) is FunctionType:
-        try:
-            return selector(state)
-        except Exception as error:
-            raise SelectorError(selector, error) from error
+    session.touched = session.supervisor.now()
     if isinstance(selector, CreatedSelector):  # its memo is the session's, and changes
         return UNDONE
     check_selector(selector)
-    return select(selector, state)
+    return select(selector, session.state)

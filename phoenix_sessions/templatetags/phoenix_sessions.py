@@ -17,7 +17,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ..ref import Look
+from ..reading import Look
 
 register = template.Library()
 

@@ -1,0 +1,142 @@
+"""The verbs that read the state.
+
+Rules:
+    1. ``state``, ``version``, ``epoch`` and ``look`` never wait: they show the last commit.
+    2. ``get_state`` and ``select_state`` come after all that the caller has sent before. While a session is free and
+       nothing waits, that is the last commit, too; the two cases that are asked for most are written out for speed.
+"""
+
+from __future__ import annotations
+
+from asyncio import _get_running_loop
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, NamedTuple, TypeVar, overload
+
+from .core.errors import SelectorError
+from .core.selector import Selector, check_selector
+from .core.state import State
+from .handle import Handle
+from .runtime import shortcuts
+from .runtime.shortcuts import UNDONE
+from .waiting import refuse_on_event_loop
+
+T = TypeVar("T")
+
+
+class Look(NamedTuple):
+    """What ``ref.look`` saw.
+
+    Attributes:
+        state: The state.
+        epoch: The life that it belongs to.
+        version: Its version; the state may be newer.
+    """
+
+    state: State
+    epoch: int
+    version: int
+
+
+class Reading(Handle):
+    """The part of ``SessionRef`` that reads."""
+
+    __slots__ = ()
+
+    @property
+    def state(self) -> State:
+        """The state as this worker last saw it, for templates and receivers."""
+        return self._session().state
+
+    @property
+    def version(self) -> int:
+        """The version as this worker last saw it: how many times the state has changed in this life."""
+        return self._session().version
+
+    @property
+    def epoch(self) -> int:
+        """The name of the session's current life."""
+        return self._session().epoch
+
+    def look(self) -> Look:
+        """Return state, epoch and version as this worker last saw them: to paint a page, and go on from there.
+
+        The state is never older than the version says, so whoever subscribes from there misses nothing.
+        """
+        session = self._session()
+        epoch, version = session.epoch, session.version
+        return Look(session.state, epoch, version)
+
+    @overload
+    def get_state(self, selector: None = None) -> State: ...
+    @overload
+    def get_state(self, selector: Callable[[Any], T]) -> T: ...
+    @overload
+    def get_state(self, selector: str) -> Any: ...
+    def get_state(self, selector: Selector = None) -> Any:
+        """Return the state, or what the selector picks, after all that the caller sent before.
+
+        Raises:
+            SelectorError: The selector raised, or its path leads nowhere.
+        """
+        if selector is None and _get_running_loop() is None:
+            lookup = self._manager.lookup
+            found = lookup(self.id)
+            if found is not None and found.turn and found.queue is None and found.ended is None:
+                clock = found.supervisor.now
+                found.touched = clock()
+                seen, version = found.seen, found.version
+                return seen[2] if seen is not None and seen[1] == version and seen[0] is found.slices else found.state
+        return self._read(selector)
+
+    @overload
+    async def aget_state(self, selector: None = None) -> State: ...
+    @overload
+    async def aget_state(self, selector: Callable[[Any], T]) -> T: ...
+    @overload
+    async def aget_state(self, selector: str) -> Any: ...
+    async def aget_state(self, selector: Selector = None) -> Any:
+        """Async twin of ``get_state``."""
+        found = self._manager.lookup(self.id)
+        if found is not None and (value := shortcuts.read(found, selector)) is not UNDONE:
+            return value
+        check_selector(selector)
+        session = self._session()
+        return await session.aask(True, None, session.read, selector)
+
+    @overload
+    def select_state(self, selector: Callable[[Any], T]) -> T: ...
+    @overload
+    def select_state(self, selector: str) -> Any: ...
+    def select_state(self, selector: Any) -> Any:
+        """Return what the selector picks out of the state; as ``get_state(selector)``."""
+        if type(selector) is FunctionType and _get_running_loop() is None:
+            lookup = self._manager.lookup
+            found = lookup(self.id)
+            if found is not None and found.turn and found.queue is None and found.ended is None:
+                clock = found.supervisor.now
+                found.touched = clock()
+                seen, version = found.seen, found.version
+                state = seen[2] if seen is not None and seen[1] == version and seen[0] is found.slices else found.state
+                try:
+                    return selector(state)
+                except Exception as error:
+                    raise SelectorError(selector, error) from error
+        return self._read(selector)
+
+    @overload
+    async def aselect_state(self, selector: Callable[[Any], T]) -> T: ...
+    @overload
+    async def aselect_state(self, selector: str) -> Any: ...
+    async def aselect_state(self, selector: Any) -> Any:
+        """Async twin of ``select_state``."""
+        return await self.aget_state(selector)
+
+    def _read(self, selector: Selector) -> Any:
+        refuse_on_event_loop("get_state")
+        found = self._manager.lookup(self.id)
+        if found is not None and (value := shortcuts.read(found, selector)) is not UNDONE:
+            return value
+        check_selector(selector)
+        session = self._session()
+        return session.ask(True, None, session.read, selector)
