@@ -1,6 +1,7 @@
 """The servers beneath other people's sessions, if they run on this machine.
 
-Redis: database 9. PostgreSQL: a database of its own, made for one run and dropped after it.
+Redis: database 9, where the keys of a run are deleted after it.
+PostgreSQL: a database of its own, made for one run and dropped after it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ LOOPBACK = "127.0.0.1"
 REDIS_PORT = 6379
 POSTGRESQL_PORT = 5432
 REDIS = f"redis://{LOOPBACK}:{REDIS_PORT}/9"
+PREFIX = "phoenix-sessions-bench"
+"""What the names of all keys in Redis begin with."""
 POSTGRESQL: dict[str, Any] = {"host": LOOPBACK, "port": POSTGRESQL_PORT, "user": "postgres"}
 DATABASE = "phoenix_sessions_bench"
 
@@ -28,6 +31,15 @@ def why_no_redis() -> str | None:
     except redis.RedisError as error:
         return f"no Redis at {LOOPBACK}:{REDIS_PORT} ({type(error).__name__})"
     return None
+
+
+def forget_keys() -> None:
+    """Delete what the bench has left in Redis."""
+    import redis
+
+    client = redis.Redis.from_url(REDIS)
+    for key in client.scan_iter(f"{PREFIX}*"):
+        client.delete(key)
 
 
 def why_no_postgresql() -> str | None:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 from typing import Any
 from wsgiref.util import setup_testing_defaults
 
-from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 
-MIDDLEWARE = (
-    "django.middleware.security.SecurityMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-)
-"""What ``django-admin startproject`` writes."""
-OURS = "phoenix_sessions.middleware.SessionProcessMiddleware"
+from .page_site import choose
 
 
 class Visitor:
@@ -33,16 +23,15 @@ class Visitor:
     """
 
     def __init__(self, page: str, engine: str, cache: str = "default", *, ours: bool = False) -> None:
-        self._engine = f"django.contrib.sessions.backends.{engine}"
-        self._cache = cache
-        self._apply(ours)
+        self._choose = partial(choose, engine, cache, ours)
+        self._choose()
         self._handler = WSGIHandler()
         self._environ: dict[str, Any] = {"PATH_INFO": f"/{page}"}
         setup_testing_defaults(self._environ)
 
     def __call__(self, count: int) -> float:
         """Ask ``count`` times; returns the seconds."""
-        self._apply()
+        self._choose()
         repeat = range(count)
         start = perf_counter()
         for _ in repeat:
@@ -57,11 +46,6 @@ class Visitor:
         if "sessionid" in response.cookies:
             self._environ["HTTP_COOKIE"] = f"sessionid={response.cookies['sessionid'].value}"
         return body
-
-    def _apply(self, ours: bool | None = None) -> None:
-        settings.SESSION_ENGINE, settings.SESSION_CACHE_ALIAS = self._engine, self._cache
-        if ours is not None:
-            settings.MIDDLEWARE = [*MIDDLEWARE, OURS] if ours else MIDDLEWARE
 
 
 def _start_response(status: str, headers: list[tuple[str, str]]) -> None:

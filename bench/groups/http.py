@@ -10,15 +10,16 @@ import contextlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from django.db import connection
 
-from .. import servers
+from .. import page_site, servers
 from ..imports import import_time, optional_imports
 from ..measure import Effort, Fact, Figure, LeftOut, Measured, Result, Row, run
-from ..site import configure
+from ..remote_visitor import RemoteVisitor
 from ..visitor import Visitor
 
 FINER = 6
@@ -35,29 +36,19 @@ def measure(effort: Effort) -> Iterator[Measured]:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             database = {"ENGINE": "django.db.backends.sqlite3", "NAME": Path(folder, "db.sqlite3")}
             yield LeftOut("sessions in PostgreSQL", f"{without_postgresql}; SQLite in its place")
-        _configure(database, redis=without_redis is None)
-        yield from _pages(effort, without_redis, "SQLite" if without_postgresql else "PostgreSQL")
+        if without_redis is None:
+            stack.callback(servers.forget_keys)
+        page_site.set_up(database, redis=without_redis is None)
+        _create_table()
+        name = "SQLite" if without_postgresql else "PostgreSQL"
+        yield from _pages(effort, without_redis, name)
+        yield from _served_pages(effort, without_redis, name, database)
         connection.close()
     yield Fact("import beyond Django's own", import_time(effort.repeats) * 1e3, "ms", at_most=60)
     yield Fact("optional packages imported", len(optional_imports()), "count", at_most=0)
 
 
-def _configure(database: dict[str, Any], redis: bool) -> None:
-    caches = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
-    if redis:
-        backend = "django.core.cache.backends.redis.RedisCache"
-        caches["redis"] = {"BACKEND": backend, "LOCATION": servers.REDIS, "KEY_PREFIX": "phoenix-sessions-bench"}
-    apps = ("auth", "contenttypes", "sessions", "messages")
-    configure(
-        {
-            "ALLOWED_HOSTS": ["*"],
-            "CACHES": caches,
-            "DATABASES": {"default": database},
-            "INSTALLED_APPS": [*(f"django.contrib.{app}" for app in apps), "phoenix_sessions"],
-            "ROOT_URLCONF": "bench.pages",
-        },
-        SESSION_PROCESS="bench.floors.Shop",
-    )
+def _create_table() -> None:
     from django.contrib.sessions.models import Session
 
     with connection.schema_editor() as editor:
@@ -74,6 +65,32 @@ def _pages(effort: Effort, without_redis: str | None, database: str) -> Iterator
     else:
         yield LeftOut("a page, over cache (Redis) and over cached_db (Redis)", without_redis)
     yield run(_untouched(), replace(effort, repeats=effort.repeats * FINER))
+
+
+def _served_pages(
+    effort: Effort, without_redis: str | None, name: str, database: dict[str, Any]
+) -> Iterator[Result | LeftOut]:
+    """Yield the row of the same pages by a real daphne each.
+
+    A sync view costs a change of threads there, and Django opens a database connection for each request.
+    """
+    row = f"a page through daphne, over cached_db (Redis, {name})"
+    if without_redis is not None:
+        yield LeftOut(row, without_redis)
+        return
+    if find_spec("daphne") is None:
+        yield LeftOut(row, "the package daphne is not installed")
+        return
+    visit = {"engine": "cached_db", "cache": "redis"}
+    with contextlib.ExitStack() as stack:
+        contenders = {
+            "ours": RemoteVisitor("process", database, True, **visit, ours=True),
+            "cached_db": RemoteVisitor("session", database, True, **visit, ours=False),
+            "no session": RemoteVisitor("untouched", database, True, **visit, ours=False),
+        }
+        for visitor in contenders.values():
+            stack.callback(visitor.stop)
+        yield run(Row(row, contenders), effort)
 
 
 def _untouched() -> Row:
