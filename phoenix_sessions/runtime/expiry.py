@@ -55,15 +55,14 @@ class Expiry:
                 bucket = self._buckets[number] = set()
                 heapq.heappush(self._times, number)
             bucket.add(session)
-            session.bucket = number
+            session.bucket = bucket
 
     def remove(self, session: Session) -> None:
         """Forget the session."""
         with self._lock:
-            bucket = self._buckets.get(session.bucket) if session.bucket is not None else None
-            if bucket is not None:
-                bucket.discard(session)
-            session.bucket = None
+            if session.bucket is not None:
+                session.bucket.discard(session)
+                session.bucket = None
 
     def _schedule(self, number: int) -> None:
         self._timers.schedule(max(0.0, number * WIDTH - self._clock.monotonic()), self.sweep)

@@ -68,7 +68,7 @@ class Session(Store):
         self.ttl = ttl
         self.restored = restored
         self.touched = self.started_at = supervisor.now()
-        self.bucket: int | None = None
+        self.bucket: set[Session] | None = None
         self.ended: str | None = None
         self.lives: Lives | None = None
         self.timers: set[Timer] | None = None

@@ -309,10 +309,10 @@ def test_a_start_does_as_much_with_1000_sessions_as_with_10(settings):
 
     for number in range(10):
         sessions.start_session(f"a{number}")
-    few = calls_of_a_start("few")
+    few = min(calls_of_a_start(f"few{number}") for number in range(3))  # garbage may be collected in one of them
     for number in range(1000):
         sessions.start_session(f"b{number}")
-    assert calls_of_a_start("many") == few
+    assert min(calls_of_a_start(f"many{number}") for number in range(3)) == few
 
 
 # -- the default process -----------------------------------------------------------------------------------------------
