@@ -62,20 +62,18 @@ class Store(Mailbox):
         "supervisor", "version",
     )  # fmt: skip
 
-    def __init__(self, id: str, spec: ProcessSpec, supervisor: Supervisor, version: int) -> None:
-        super().__init__(id, supervisor.background)
-        self.spec = spec
-        self.supervisor = supervisor
-        self.slices: dict[str, Any] = EMPTY
-        self.seen: tuple[dict[str, Any], int, State] | None = None
-        self.direct: Mapping[str, Direct] = NO_DIRECT
-        self.version = version
-        self.epoch = 0
-        self.handled = 0
-        self.history: History | None = None
-        self.subscriptions: Subscriptions | None = None
-        self._memo: Memo | None = None
-        self._pacing: Pacing | None = None
+    spec: ProcessSpec
+    supervisor: Supervisor
+    slices: dict[str, Any]
+    seen: tuple[dict[str, Any], int, State] | None
+    direct: Mapping[str, Direct]
+    version: int
+    epoch: int
+    handled: int
+    history: History | None
+    subscriptions: Subscriptions | None
+    _memo: Memo | None
+    _pacing: Pacing | None
 
     @abstractmethod
     def enter(self) -> None:
