@@ -1,4 +1,4 @@
-"""``python -m bench [group ...] [--quick] [--json] [--compare old.json] [--charts DIR]``, from the repository's root.
+"""``python -m bench [group ...] [--quick] [--json | --markdown] [--compare old.json] [--charts DIR]``, from the root.
 
 Rules:
     1. Without a group: all of them. Each runs in a fresh process, so that one's settings, garbage and threads do not
@@ -34,6 +34,10 @@ def main(arguments: list[str]) -> int:
     report = run_groups(options.groups or NAMES, options.quick, expected)
     if options.json:
         print(json.dumps(report.encode(), indent=2))
+    elif options.markdown:
+        from . import markdown
+
+        print(markdown.render(report))
     else:
         from . import table
 
@@ -54,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("groups", nargs="*", metavar="group", help=f"of {', '.join(NAMES)} (default: all), or soak")
     parser.add_argument("--quick", action="store_true", help="shorter samples, and judged by the baseline")
     parser.add_argument("--json", action="store_true", help="print JSON (seconds, bytes) instead of tables")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     parser.add_argument("--compare", type=Path, metavar="OLD.JSON", help="show each ratio beside that of an older run")
     parser.add_argument("--charts", type=Path, metavar="DIR", help="write an SVG for each group")
     parser.add_argument("--baseline", type=Path, metavar="FILE", default=baseline.PATH, help="the stored ratios")

@@ -64,10 +64,10 @@ def _results(group: str, results: list[Result], old: dict[str, Result]) -> Table
             table.add_row(
                 "" if place else result.name,
                 name,
-                _spread(time, 1e6),
-                _spread(ratio) if ratio else "",
-                _spread(ratio.inverse()) if ratio else "",
-                _verdicts(result, name),
+                spread(time, 1e6),
+                spread(ratio) if ratio else "",
+                spread(ratio.inverse()) if ratio else "",
+                verdicts(result, name),
                 *([f"{was.median:.3g}" if was else ""] if old else []),
                 end_section=place == len(result.times) - 1,
             )
@@ -80,9 +80,9 @@ def _facts(group: str, facts: list[Fact], old: dict[str, Fact]) -> Table:
         table.add_column(heading, justify="left" if heading == "unit" else "right")
     for fact in facts:
         was = old.get(fact.name)
-        verdict = "" if fact.met is None else _verdict(fact.met, fact.at_most, fact.at_least)
+        judged = "" if fact.met is None else verdict(fact.met, fact.at_most, fact.at_least)
         before = [number(was.value) if was else ""] if old else []
-        table.add_row(fact.name, number(fact.value), fact.unit, verdict, *before)
+        table.add_row(fact.name, number(fact.value), fact.unit, judged, *before)
     return table
 
 
@@ -91,18 +91,21 @@ def _by_name(report: Report | None, group: str, kind: type[T]) -> dict[str, T]:
     return {each.name: each for each in measured if isinstance(each, kind)}
 
 
-def _verdicts(result: Result, contender: str) -> str:
+def verdicts(result: Result, contender: str) -> str:
+    """Return which figures the ratio to this contender meets or misses."""
     figures = [figure for figure in result.figures if figure.contender == contender]
-    return ", ".join(_verdict(result.met(figure), figure.at_most, figure.at_least) for figure in figures)
+    return ", ".join(verdict(result.met(figure), figure.at_most, figure.at_least) for figure in figures)
 
 
-def _verdict(met: bool, at_most: float | None, at_least: float | None) -> str:
+def verdict(met: bool, at_most: float | None, at_least: float | None) -> str:
+    """Return whether a figure is met, and the figure."""
     limits = [f"{sign} {number(limit)}" for sign, limit in (("≤", at_most), ("≥", at_least)) if limit is not None]
     return f"{'met' if met else 'missed'}: {' and '.join(limits)}"
 
 
-def _spread(spread: Spread, scale: float = 1.0) -> str:
-    return f"{spread.median * scale:.3g} ({spread.min * scale:.3g}-{spread.max * scale:.3g})"
+def spread(of: Spread, scale: float = 1.0) -> str:
+    """Return the median, and least and most."""
+    return f"{number(of.median * scale)} ({number(of.min * scale)}-{number(of.max * scale)})"
 
 
 def number(value: float) -> str:

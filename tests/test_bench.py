@@ -36,6 +36,13 @@ report, store = Report.load(Path(sys.argv[1])), Path(sys.argv[2])
 baseline.save(store, {}, report)
 sys.exit(baseline.judge(report, baseline.load(store)))
 """
+MARKDOWN = """
+import sys
+from pathlib import Path
+from bench import markdown
+from bench.report import Report
+print(markdown.render(Report.load(Path(sys.argv[1]))))
+"""
 COMPARE = """
 import sys
 from pathlib import Path
@@ -132,6 +139,13 @@ def test_each_ratio_is_shown_beside_that_of_an_older_run(old):
     compared = python("-c", COMPARE, old)
     assert compared.returncode == 0, compared.stderr
     assert " was " in compared.stdout
+
+
+def test_the_tables_can_be_had_as_markdown(old):
+    rendered = python("-c", MARKDOWN, old)
+    assert rendered.returncode == 0, rendered.stderr
+    assert all(f"| **{row}** | ours |" in rendered.stdout for row in ROWS)
+    assert "| idle session, beyond the id and the state |" in rendered.stdout
 
 
 def test_a_chart_is_written(done, folder):
