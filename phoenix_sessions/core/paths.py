@@ -7,7 +7,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -27,9 +27,18 @@ def follow(path: str, state: Any) -> Any:
     Raises:
         KeyError, IndexError, AttributeError: It leads nowhere.
     """
+    return walk(path.split("."), state)
+
+
+def walk(parts: Iterable[str], state: Any) -> Any:
+    """Return what is at the end of a path that was taken apart already.
+
+    Raises:
+        KeyError, IndexError, AttributeError: It leads nowhere.
+    """
     value = state
-    for part in path.split("."):
-        value = _step(value, part)
+    for part in parts:
+        value = value[part] if isinstance(value, dict) else _step(value, part)
     return value
 
 

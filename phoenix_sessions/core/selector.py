@@ -16,7 +16,7 @@ from typing import Any
 
 from .errors import SelectorError
 from .memoised import CreatedSelector, Memo
-from .paths import follow, is_path, slice_of
+from .paths import follow, is_path, slice_of, walk
 
 Selector = str | Callable[[Any], Any] | None
 
@@ -71,7 +71,7 @@ def picker(selector: Selector, memo: Memo | None) -> Callable[[Any], Any]:
     if selector is None:
         return _whole
     if isinstance(selector, str):
-        return functools.partial(follow, selector)
+        return functools.partial(walk, selector.split("."))
     if isinstance(selector, CreatedSelector):
         return functools.partial(selector.evaluate, memo=memo)
     return selector

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
+
+import msgspec
 
 from .errors import SelectorError
 from .memoised import Memo
@@ -132,7 +134,7 @@ class Selection:
         self.value, self.version = value, version
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct):
     """What a commit tells whom.
 
     Attributes:

@@ -301,10 +301,13 @@ class Store(Mailbox):
             telemetry.execute(telemetry.NOTIFICATION, {"count": len(receivers)}, facts)
         for subscriber, changes in told.tell(self._receiver_failed).items():
             if subscriber.active:
-                self._guarded("receiver", subscriber.receiver.changed, changes, self.epoch, self.version)
-        for subscriber, error in told.failures.items():
-            self.report(error, "selector")
-            self._guarded("receiver", subscriber.receiver.failed, error)
+                try:
+                    subscriber.receiver.changed(changes, self.epoch, self.version)
+                except Exception as error:
+                    self.report(error, "receiver")
+        for subscriber, failure in told.failures.items():
+            self.report(failure, "selector")
+            self._guarded("receiver", subscriber.receiver.failed, failure)
 
     def _receiver_failed(self, error: Exception) -> None:
         self.report(error, "receiver")
