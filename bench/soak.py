@@ -230,7 +230,7 @@ def _check_stoppers(actors: list[Any]) -> list[tuple[str, bool, str]]:
 def _check_nothing_is_left() -> list[tuple[str, bool, str]]:
     """Check that sessions, subscriptions, timers, tasks, effects and threads are gone."""
     from phoenix_sessions import sessions
-    from phoenix_sessions.core.subscriptions import Subscriber
+    from phoenix_sessions.core.subscriber import Subscriber
     from phoenix_sessions.runtime import background
     from phoenix_sessions.runtime.effect import Effect
     from phoenix_sessions.runtime.session import Session

@@ -85,9 +85,9 @@ class Reading(Handle):
             if found is not None and found.turn and found.queue is None and found.ended is None:
                 clock = found.supervisor.now
                 found.touched = clock()
-                seen, version = found.seen, found.version
-                return seen[2] if seen is not None and seen[1] == version and seen[0] is found.slices else found.state
-        return self._read(selector)
+                copy, version = found.copy, found.version
+                return copy[2] if copy is not None and copy[1] == version and copy[0] is found.slices else found.state
+        return self._read("get_state", selector)
 
     @overload
     async def aget_state(self, selector: None = None) -> State: ...
@@ -116,13 +116,13 @@ class Reading(Handle):
             if found is not None and found.turn and found.queue is None and found.ended is None:
                 clock = found.supervisor.now
                 found.touched = clock()
-                seen, version = found.seen, found.version
-                state = seen[2] if seen is not None and seen[1] == version and seen[0] is found.slices else found.state
+                copy, version = found.copy, found.version
+                state = copy[2] if copy is not None and copy[1] == version and copy[0] is found.slices else found.state
                 try:
                     return selector(state)
                 except Exception as error:
                     raise SelectorError(selector, error) from error
-        return self._read(selector)
+        return self._read("select_state", selector)
 
     @overload
     async def aselect_state(self, selector: Callable[[Any], T]) -> T: ...
@@ -132,8 +132,8 @@ class Reading(Handle):
         """Async twin of ``select_state``."""
         return await self.aget_state(selector)
 
-    def _read(self, selector: Selector) -> Any:
-        refuse_on_event_loop("get_state")
+    def _read(self, verb: str, selector: Selector) -> Any:
+        refuse_on_event_loop(verb)
         found = self._manager.lookup(self.id)
         if found is not None and (value := shortcuts.read(found, selector)) is not UNDONE:
             return value

@@ -19,7 +19,7 @@ from typing import Any
 from .changes import Changes
 from .core.errors import MailboxFull
 from .core.selector import Selector, check_selector
-from .core.subscriptions import Receiver, Subscriber, Tell
+from .core.subscriber import Receiver, Subscriber, Tell
 from .dispatching import Dispatching
 from .process import Seconds, seconds
 from .reading import Reading
@@ -78,29 +78,31 @@ class SessionRef(Dispatching, Reading, Travelling):
             CallTimeout: No answer in time; ``.started`` says whether the handler had begun.
             SessionNotFound, SessionStopped, MailboxFull, ReentrantCall: It was not handled.
         """
-        if _get_running_loop() is None:
+        if timeout is None and not retries and _get_running_loop() is None:
             lookup = self._manager.lookup
             found = lookup(self.id)
             if found is not None and (answer := shortcuts.call(found, request)) is not UNDONE:
                 return answer
         refuse_on_event_loop("call")
+        wait = self._timeout(timeout)
 
         def attempt() -> Any:
             session = self._session()
-            return session.ask(session.spec.async_call, self._timeout(timeout), handlers.call, session, request)
+            return session.ask(session.spec.async_call, wait, handlers.call, session, request)
 
         return retry(attempt, retries, self._manager.supervisor.clock) if retries else attempt()
 
     async def acall(self, request: Any, timeout: Seconds | None = None, *, retries: int = 0) -> Any:
         """Async twin of ``call``; a ``def`` handler runs on the loop's thread, so it must be quick."""
-        lookup = self._manager.lookup
-        found = lookup(self.id)
-        if found is not None and (answer := shortcuts.call(found, request)) is not UNDONE:
-            return answer
+        if timeout is None and not retries:
+            found = self._manager.lookup(self.id)
+            if found is not None and (answer := shortcuts.call(found, request)) is not UNDONE:
+                return answer
+        wait = self._timeout(timeout)
 
         async def attempt() -> Any:
             session = self._session()
-            return await session.aask(session.spec.async_call, self._timeout(timeout), handlers.call, session, request)
+            return await session.aask(session.spec.async_call, wait, handlers.call, session, request)
 
         return await (aretry(attempt, retries, self._manager.supervisor.clock) if retries else attempt())
 

@@ -67,7 +67,7 @@ def make_spec(process: type[SessionProcess], config: Config, handle: Callable[[s
         keep_alive=getattr(process, "keep_alive_while_subscribed", config.keep_alive),
         unmatched=config.unmatched,
         quiet_end=process.on_terminate is SessionProcess.on_terminate,
-        own_state=process.init_state is not SessionProcess.init_state,
+        own_state=(process.init_state, process.__init__) != (SessionProcess.init_state, SessionProcess.__init__),
         middleware=_middleware(process),
         history_limit=getattr(process, "history_limit", config.history_limit),
         max_effects=getattr(process, "max_effects", config.max_effects),

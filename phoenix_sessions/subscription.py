@@ -19,7 +19,7 @@ from types import MethodType, TracebackType
 from typing import Any, Self
 
 from .core.errors import MailboxFull, SelectorError
-from .core.subscriptions import Subscriber
+from .core.subscriber import Subscriber
 from .runtime.session import Session
 
 EventReceiver = Callable[[str, Any], None]

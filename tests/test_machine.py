@@ -480,7 +480,7 @@ class Machine(RuleBasedStateMachine):
     def the_history_replayed_is_the_state(self):
         for id, life in self.lives.items():
             state, session = life.first, sessions.ref(id)._session()
-            for entry in session.history.entries(session.version, 0.0) if session.history else ():
+            for entry in session.history.entries(session.version) if session.history else ():
                 if entry.action is None:
                     state = life.states[entry.version]
                 else:

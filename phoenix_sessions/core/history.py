@@ -34,7 +34,7 @@ class HistoryEntry(NamedTuple):
     Attributes:
         action: The action with its full type; None where a handler changed the state, or somebody travelled.
         version: The version after it.
-        time: When (seconds since 1970).
+        time: When (seconds since 1970, by the clock as it was set when the history began).
         origin: "dispatch", "debounce", "effect", "call", "cast", "info", "travel", "undo" or "redo".
     """
 
@@ -71,22 +71,20 @@ class History(deque[Record | Brief]):
 
     Args:
         limit: How many records are kept (count).
+        since_1970: What to add to the monotonic seconds of the records to get seconds since 1970. It is what the clocks
+            said when the history began, so what was told of the past stays as it is when somebody sets the clock.
     """
 
-    __slots__ = ()
+    __slots__ = ("_since_1970",)
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, since_1970: float) -> None:
         super().__init__(maxlen=limit)
+        self._since_1970 = since_1970
 
-    def entries(self, version: int, since_1970: float) -> list[HistoryEntry]:
-        """Return what was applied, oldest first.
-
-        Args:
-            version: The present version.
-            since_1970: What to add to monotonic seconds to get the seconds since 1970.
-        """
-        entries = [HistoryEntry(r.action, r.version, r.time + since_1970, r.origin) for r in self._back_from(version)]
-        return entries[::-1]
+    def entries(self, version: int) -> list[HistoryEntry]:
+        """Return what was applied, oldest first, given the present version."""
+        since_1970, records = self._since_1970, self._back_from(version)
+        return [HistoryEntry(r.action, r.version, r.time + since_1970, r.origin) for r in records][::-1]
 
     def oldest(self, version: int) -> int:
         """Return the oldest version that can be travelled to."""

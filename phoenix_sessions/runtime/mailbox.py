@@ -187,7 +187,7 @@ class Mailbox:
                 self._suspend(result, future, copy_context())
                 return future
         except BaseException:
-            self.release()
+            self._release_if_mine()
             raise
         self.release()
         return result
@@ -198,6 +198,11 @@ class Mailbox:
         self.turn.append(None)
         if self.queue is not None:
             self.drain()
+
+    def _release_if_mine(self) -> None:
+        """Make the mailbox free after an interrupt, unless it was handed over before."""
+        if self.owner == get_ident():
+            self.release()
 
     def check_reentrant(self) -> None:
         """Raise ReentrantCall if the caller would wait for itself here."""
@@ -225,7 +230,7 @@ class Mailbox:
             try:
                 handed_over = self._drain(worker=False)
             except BaseException:  # an interrupt: the next in the queue must not pay for it
-                self.release()
+                self._release_if_mine()
                 raise
             if handed_over:
                 return
@@ -293,7 +298,7 @@ class Mailbox:
         try:
             handed_over = (message is not None and self._handle(message)) or self._drain(worker=True)
         except BaseException:  # work that raised an interrupt: the next in the queue must not pay for it
-            self.release()
+            self._release_if_mine()
             raise
         if not handed_over:
             self.release()

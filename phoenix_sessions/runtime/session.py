@@ -74,7 +74,7 @@ class Session(Store):
         self.spec = spec
         self.supervisor = supervisor
         self.slices = EMPTY
-        self.seen = None
+        self.copy = None
         self.direct = NO_DIRECT
         self.version = UNBORN
         self.epoch = 0

@@ -50,7 +50,9 @@ def apply(session: Session, type: str, payload: Any, meta: Mapping[str, Any] | N
     try:
         try:
             name, handle, local = session.direct[type]
-        except (KeyError, TypeError):  # unknown yet, or no str
+        except (KeyError, TypeError):  # unknown yet, or nothing that could be a type
+            return UNDONE
+        if type.__class__ is not str and not isinstance(type, str):  # it only looks like one
             return UNDONE
         clock = session.supervisor.now
         session.touched = now = clock()
@@ -71,10 +73,11 @@ def apply(session: Session, type: str, payload: Any, meta: Mapping[str, Any] | N
             if after is UNMATCHED:
                 session.tell_unmatched(action, handle.__self__, name)  # type: ignore[attr-defined]
             return session.version
-        if history is not None:
-            history.append((type, payload, meta, now, name, before))
         slices[name] = after
         session.version = version = session.version + 1
+        session.copy = None
+        if history is not None:  # last, and no call before it: an interrupt can come between calls only
+            history.append((type, payload, meta, now, name, before))
         if (subscriptions := session.subscriptions) is not None and subscriptions.concern(name):
             session.tell(subscriptions, (name,))
         return version
@@ -117,9 +120,9 @@ def call(session: Session, request: Any) -> Any:
             return UNDONE
         clock = session.supervisor.now
         session.touched = clock()
-        seen = session.seen
+        copy = session.copy
         state = (
-            seen[2] if seen is not None and seen[1] == session.version and seen[0] is session.slices else session.state
+            copy[2] if copy is not None and copy[1] == session.version and copy[0] is session.slices else session.state
         )
         process = session.instance or session.process
         try:

@@ -50,7 +50,7 @@ class ProcessSpec:
         keep_alive: Whether a session with subscribers does not expire.
         unmatched: Told about actions that a mount, or (with None, None) every mount, did not know.
         async_call, async_cast, async_info: Whether that handler is a coroutine function.
-        own_state: Whether the process has keys of its own in the state.
+        own_state: Whether the process may have keys of its own in the state, or something to do when it is made.
         quiet_end: Whether nothing of the user's runs when a life ends.
         middleware: The store middleware, outermost first.
         history_limit: How many entries of history are kept (count).

@@ -24,9 +24,11 @@ from ..core.history import History, Record
 from ..core.memoised import CreatedSelector, Memo
 from ..core.mounts import Direct, Route, reduce
 from ..core.reducer import Reducer
+from ..core.selection import Told
 from ..core.selector import Selector, select
 from ..core.state import GONE, State, patch
-from ..core.subscriptions import Receiver, Subscriber, Subscriptions, Tell, Told
+from ..core.subscriber import Receiver, Subscriber, Tell
+from ..core.subscriptions import Subscriptions
 from . import telemetry
 from .draft import Draft
 from .mailbox import Mailbox
@@ -53,19 +55,19 @@ class Store(Mailbox):
         slices: The committed state; nobody but a commit changes it.
         direct: The routes that ``shortcuts`` may take; none before the first action of a life, nor after the last.
         handled: How many actions were applied (count).
-        seen: The last copy of the state that somebody asked for, after what it is a copy of: the slices, at a version.
+        copy: The last copy of the state that somebody asked for, after what it is a copy of: the slices, at a version.
         history: What was applied in this life; None before the first action, and if no history is kept.
     """
 
     __slots__ = (
-        "_memo", "_pacing", "direct", "epoch", "handled", "history", "seen", "slices", "spec", "subscriptions",
+        "_memo", "_pacing", "copy", "direct", "epoch", "handled", "history", "slices", "spec", "subscriptions",
         "supervisor", "version",
     )  # fmt: skip
 
     spec: ProcessSpec
     supervisor: Supervisor
     slices: dict[str, Any]
-    seen: tuple[dict[str, Any], int, State] | None
+    copy: tuple[dict[str, Any], int, State] | None
     direct: Mapping[str, Direct]
     version: int
     epoch: int
@@ -108,8 +110,11 @@ class Store(Mailbox):
 
     def open(self, slices: dict[str, Any]) -> None:
         """Begin a life with this state, as its version 0; the epoch comes last, for those who look meanwhile."""
+        if self.version > 0:
+            self.version = 0  # before the slices are there: nobody may take them for those of an old version
         self.slices = slices
         self.version = 0
+        self.copy = None
         self.epoch = self.supervisor.next_epoch()
         self.history = self._pacing = None
         if self._memo is not None:
@@ -188,10 +193,10 @@ class Store(Mailbox):
     @property
     def state(self) -> State:
         """The committed state, as a value that stays as it is; may be asked for by any thread, at any time."""
-        seen, slices, version = self.seen, self.slices, self.version
-        if seen is None or seen[0] is not slices or seen[1] != version:
-            seen = self.seen = slices, version, State(slices)
-        return seen[2]
+        copy, slices, version = self.copy, self.slices, self.version
+        if copy is None or copy[0] is not slices or copy[1] != version:
+            copy = self.copy = slices, version, State(slices)
+        return copy[2]
 
     # -- subscriptions -----------------------------------------------------------------------------------------------
 
@@ -265,7 +270,8 @@ class Store(Mailbox):
     def records(self) -> History | None:
         """Return the history of this life, made when first needed; None if none is kept."""
         if self.history is None and self.spec.history_limit:
-            self.history = History(self.spec.history_limit)
+            clock = self.supervisor.clock
+            self.history = History(self.spec.history_limit, clock.time() - clock.monotonic())
         return self.history
 
     def _remember(
@@ -277,6 +283,7 @@ class Store(Mailbox):
 
     def _committed(self, changed: Mapping[str, Any]) -> None:
         """Count a commit, and tell whom it concerns."""
+        self.copy = None
         self.version += 1
         if telemetry.COMMIT in telemetry.attached:
             facts = self.metadata(epoch=self.epoch, version=self.version, slices=tuple(changed))
@@ -296,9 +303,7 @@ class Store(Mailbox):
         self._guarded("unmatched", self.spec.unmatched, action, reducer, name)
 
     def _tell(self, told: Told) -> None:
-        if telemetry.NOTIFICATION in telemetry.attached and (receivers := told.receivers):
-            facts = self.metadata(version=self.version)
-            telemetry.execute(telemetry.NOTIFICATION, {"count": len(receivers)}, facts)
+        receivers = told.receivers if telemetry.NOTIFICATION in telemetry.attached else None
         for subscriber, changes in told.tell(self._receiver_failed).items():
             if subscriber.active:
                 try:
@@ -308,6 +313,9 @@ class Store(Mailbox):
         for subscriber, failure in told.failures.items():
             self.report(failure, "selector")
             self._guarded("receiver", subscriber.receiver.failed, failure)
+        if receivers:
+            facts = self.metadata(version=self.version)
+            telemetry.execute(telemetry.NOTIFICATION, {"count": len(receivers)}, facts)
 
     def _receiver_failed(self, error: Exception) -> None:
         self.report(error, "receiver")

@@ -27,7 +27,7 @@ class Session:
     def __init__(self, limit):
         self.state = {"a": "0", "b": "0"}
         self.version = 0
-        self.records = History(limit)
+        self.records = History(limit, 0.0)
         self.states = [self.state]
         self.shows = [0]
         self.redoable = []
@@ -115,7 +115,7 @@ def test_every_kept_version_is_what_it_was(steps, limit):
     for name, argument in steps:
         getattr(session, name)(argument)
         assert len(session.records) == min(limit, len(session.entries))
-        kept = session.records.entries(session.version, 0.0)
+        kept = session.records.entries(session.version)
         assert [(entry.version, entry.origin) for entry in kept] == session.entries[-limit:]
         for version in range(session.oldest, session.version + 1):
             session.check_version(version)
@@ -145,8 +145,8 @@ def filled(limit, *values):
 
 
 def test_a_history_begins_with_one_version_and_nothing_to_undo_or_redo():
-    history = History(5)
-    assert (history.entries(0, 0.0), len(history), history.oldest(0), history.shown_at(0, 0)) == ([], 0, 0, 0)
+    history = History(5, 0.0)
+    assert (history.entries(0), len(history), history.oldest(0), history.shown_at(0, 0)) == ([], 0, 0, 0)
     assert history.undone(0) is None
     assert history.redone(0) is None
     state = history.state_at(0, 0, {"a": 1})
@@ -155,20 +155,20 @@ def test_a_history_begins_with_one_version_and_nothing_to_undo_or_redo():
 
 
 def test_an_entry_says_what_was_applied_and_when_by_the_calendar():
-    history, action = History(5), Action("add", 1)
+    history, action = History(5, 100.0), Action("add", 1)
     history.append(Record(action, "effect", 12.5, 0, 1, {"a": 0}, 1))
-    assert history.entries(1, 100.0) == [HistoryEntry(action, 1, 112.5, "effect")]
+    assert history.entries(1) == [HistoryEntry(action, 1, 112.5, "effect")]
 
 
 def test_a_plain_dispatch_is_kept_in_brief_and_told_in_full():
-    history = History(5)
+    history = History(5, 0.0)
     history.append(("cart.add", 2, {"by": "me"}, 12.5, "cart", "old"))
     history.append(("cart.look", None, None, 13.5, None, None))
     first, second = (
         HistoryEntry(Action("cart.add", 2, {"by": "me"}), 1, 12.5, "dispatch"),
         HistoryEntry(Action("cart.look"), 1, 13.5, "dispatch"),
     )
-    assert history.entries(1, 0.0) == [first, second]
+    assert history.entries(1) == [first, second]
     assert history.state_at(0, 1, {"cart": "new"}) == {"cart": "old"}
 
 
@@ -204,7 +204,7 @@ def test_a_change_after_an_undo_leaves_nothing_to_redo():
 
 
 def test_the_state_that_is_given_to_look_back_from_stays_as_it_is():
-    state, history = {"a": 2}, History(5)
+    state, history = {"a": 2}, History(5, 0.0)
     history.append(("change", None, None, 0.0, "a", 1))
     assert history.state_at(0, 1, state) == {"a": 1}
     assert state == {"a": 2}

@@ -318,3 +318,17 @@ def test_what_was_left_last_is_kept_longest_whoever_came_first():
     store.leave(first)
     store.commit(**{names[1]: 1})
     assert store.subscribe(since=0, value=names[0])[1] == {}
+
+
+def test_what_was_seen_in_an_old_life_says_nothing_of_a_new_one():
+    store = Commits(a=0)
+    subscriber, _ = store.subscribe(value="a")
+    for value in range(1, 21):
+        store.commit(a=value)
+    store.leave(subscriber)
+    store.version = 0
+    store.restart(a=0)
+    store.state = State(a=0)
+    store.commit(a=5)  # which somebody sees elsewhere, as version 1
+    store.commit(a=0)
+    assert store.subscribe(since=1, value="a")[1] == {"value": 0}

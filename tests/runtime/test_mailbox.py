@@ -1,6 +1,8 @@
 """The mailbox by itself: every sender is answered once, whatever its work does."""
 
 import asyncio
+import contextlib
+import sys
 import threading
 
 import pytest
@@ -367,3 +369,30 @@ async def test_a_sender_on_a_loop_does_not_wait_for_the_background_loop_to_take_
     await asyncio.sleep(0)
     gate.set()
     assert await asked == "answer"
+
+
+def test_an_interrupt_after_the_work_was_handed_over_frees_nothing_that_is_not_the_callers(mailbox, background):
+    """Else two would have the turn from then on."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def on_a_worker():
+        inside.set()
+        go_on.wait(10)
+
+    def interrupt(frame, event, argument):
+        if frame.f_code.co_name != "_hand_to_worker":
+            return None
+        if event == "return":
+            inside.wait(10)
+            raise KeyboardInterrupt
+        return interrupt
+
+    with contextlib.ExitStack() as stack:
+        stack.callback(sys.settrace, sys.gettrace())
+        sys.settrace(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            mailbox.ask(True, None, mailbox.post, False, on_a_worker)
+    assert mailbox.busy
+    go_on.set()
+    until(lambda: not mailbox.busy)
+    assert len(mailbox.turn) == 1

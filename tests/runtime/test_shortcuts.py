@@ -1,16 +1,23 @@
 """The short ways do what the ordinary ways do: the same verbs on two sessions, one of them looked at by telemetry."""
 
+import asyncio
 import contextlib
+import inspect
+import sys
 import threading
+import weakref
 
 import pytest
+from django.utils.functional import SimpleLazyObject, lazystr
 from hypothesis import given
 from hypothesis import strategies as st
 
 from phoenix_sessions import (
     CallFailed,
+    InvalidAction,
     Reducer,
     Reply,
+    Restart,
     SessionNotFound,
     SessionProcess,
     SessionStopped,
@@ -321,7 +328,16 @@ def test_an_interrupt_leaves_the_session_free(verb, error):
     assert ref.dispatch("interrupted.now") == 2
 
 
-def test_many_threads_on_one_session_lose_nothing(session):
+@pytest.fixture
+def restless():
+    """Have the interpreter change threads as often as it can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_many_threads_on_one_session_lose_nothing(session, restless):
     ref, start = sessions.ref("desk"), threading.Barrier(4)
 
     def work():
@@ -340,6 +356,25 @@ def test_many_threads_on_one_session_lose_nothing(session):
     assert ref.version == 2001
 
 
+@contextlib.contextmanager
+def at_every_line(file, look):
+    """Call ``look(function name, line)`` before each line of this file that this thread runs."""
+
+    def trace(frame, event, argument):
+        if not frame.f_code.co_filename.endswith(file):
+            return None
+        if event == "line":
+            look(frame.f_code.co_name, frame.f_lineno)
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
+
+
 def test_the_state_is_never_seen_between_two_slices_of_one_commit():
     class Left(Count):
         name = "left"
@@ -352,21 +387,133 @@ def test_the_state_is_never_seen_between_two_slices_of_one_commit():
     class Both(SessionProcess):
         reducers = [Left, Right]
 
-    ref, over, torn = sessions.start_session("both", Both), threading.Event(), []
+    ref, seen = sessions.start_session("both", Both), []
+    session = ref._session()
 
-    def look():
-        while not over.is_set():
-            state = ref.state
-            if state["left"] != state["right"]:
-                torn.append(state)
+    def look(*_):
+        session.copy = None  # nobody has looked before
+        seen.append(ref.state)
 
-    thread = threading.Thread(target=look)
-    thread.start()
-    for _ in range(3000):
+    with at_every_line("runtime/store.py", look):
         ref.dispatch("both.add", 1)
-    over.set()
-    thread.join(10)
-    assert torn == []
+    assert {(state["left"], state["right"]) for state in seen} == {(0, 0), (1, 1)}
+
+
+def test_the_slices_of_a_new_life_are_never_there_with_a_version_of_the_old_one():
+    """Else who looks in that moment would keep the new state as that of the old version, and give it out later."""
+
+    class Again(Desk):
+        restart = Restart.PERMANENT
+
+    ref, moments = sessions.start_session("again", Again), set()
+    session = ref._session()
+    for _ in range(3):
+        ref.dispatch("count.add", 1)
+
+    def look(*_):
+        moments.add((session.version, session.slices["count"]))
+
+    with pytest.raises(CallFailed), at_every_line("runtime/store.py", look):
+        ref.call("crash")
+    assert moments == {(3, 3), (0, 3), (0, 0)}
+
+
+def lines_of(function):
+    first = function.__code__.co_firstlineno
+    return sorted({line - first for _, _, line in function.__code__.co_lines() if line and line > first})
+
+
+@pytest.mark.parametrize("offset", lines_of(shortcuts.apply))
+def test_an_interrupt_at_any_line_leaves_a_history_that_is_true(offset, session):
+    """CPython handles a signal after a call, so only lines that follow one are interrupted."""
+    ref, (source, first) = sessions.ref("desk"), inspect.getsourcelines(shortcuts.apply)
+    ref.dispatch("notes.write", "a")
+    before = ["("]
+
+    def interrupt(function, line):
+        if function == "apply":
+            if line - first == offset and "(" in before[-1] and session.owner:
+                raise KeyboardInterrupt
+            before.append(source[line - first])
+
+    with contextlib.suppress(KeyboardInterrupt), at_every_line("runtime/shortcuts.py", interrupt):
+        ref.dispatch("count.add", 1)
+    if not session.turn:  # in the moment between taking the turn and being able to give it back
+        session.release()
+    ref.dispatch("count.add", 10)
+    entries, states = ref.history(), {}
+    assert [entry.version for entry in entries] == list(range(1, len(entries) + 1))
+    for version in range(ref.version + 1):
+        states[version] = dict(session.history.state_at(version, session.version, session.slices))
+    assert states[0] == {"count": 0, "notes": ()}
+    assert states[2] == {"count": 1, "notes": ("a",)}
+    assert states[ref.version] == ref.get_state()
+
+
+@pytest.mark.parametrize("type_", [lazystr("count.add"), SimpleLazyObject(lambda: 5), b"count.add"])
+def test_what_only_looks_like_a_type_is_refused_also_when_the_type_is_known(type_, session):
+    with pytest.raises(InvalidAction):
+        sessions.ref("desk").dispatch(type_, 1)
+    assert len(sessions.ref("desk").history()) == 1
+
+
+@pytest.mark.parametrize(("options", "error"), [({"timeout": "soon"}, ValueError), ({"retries": "many"}, TypeError)])
+async def test_options_that_make_no_sense_are_refused_also_when_the_session_is_free(options, error, session):
+    with pytest.raises(error):
+        await sessions.ref("desk").acall("read", **options)
+    with pytest.raises(error):
+        await asyncio.to_thread(sessions.ref("desk").call, "read", **options)
+
+
+def test_a_replaced_value_is_kept_by_nobody():
+    class Thing:
+        pass
+
+    class Box(Reducer):
+        name = "box"
+
+        @on("put")
+        def put(self, action, state):
+            return action.payload()
+
+    class Boxes(SessionProcess):
+        reducers = [Box]
+        history_limit = 0
+
+    ref = sessions.start_session("boxes", Boxes)
+    ref.dispatch("box.put", dict)
+    ref.dispatch("box.put", Thing)
+    kept = weakref.ref(ref.state["box"])
+    ref.dispatch("box.put", dict)
+    assert kept() is None
+
+
+def test_a_process_that_does_something_when_it_is_made_is_made_at_the_start():
+    class Eager(SessionProcess):
+        reducers = []
+
+        def __init__(self, session):
+            super().__init__(session)
+            raise LookupError("as asked")
+
+    with pytest.raises(LookupError):
+        sessions.start_session("eager", Eager)
+
+
+def test_every_slot_of_a_session_has_a_value():
+    session = sessions.start_session("slots", Desk)._session()
+    slots = {name for cls in type(session).__mro__ for name in getattr(cls, "__slots__", ())}
+    assert [name for name in slots - {"__weakref__"} if not hasattr(session, name)] == []
+
+
+def test_a_notification_is_told_after_the_receivers():
+    order = []
+    ref = sessions.start_session("ordered", Desk)
+    ref.subscribe("count", receiver=lambda event, value: order.append(value))
+    telemetry.attach("order", "phoenix_sessions.notification", lambda event, numbers, *_: order.append(numbers))
+    ref.dispatch("count.add", 5)
+    telemetry.detach("order")
+    assert order == [0, 5, {"count": 1}]
 
 
 def test_one_who_dispatches_from_a_stopped_session_is_told_so(session):
