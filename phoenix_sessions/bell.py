@@ -31,17 +31,25 @@ class Bell:
             return False
         self._rung.append(answer)  # before it is asked whether the loop will look
         if not self._calling:
-            self._calling = True
             try:
+                self._calling = True
                 self._loop.call_soon_threadsafe(self._look)
             except RuntimeError:  # it was closed just now
                 return False
+            except BaseException:  # an interrupt: the next who rings calls
+                self._calling = False
+                raise
         return True
 
     def _look(self) -> None:
         self._calling = False  # before the deque is emptied: who rings from here on calls again
-        while self._rung:
-            self._rung.popleft()()
+        try:
+            while self._rung:
+                self._rung.popleft()()
+        finally:
+            if self._rung:  # one has raised: the others are looked at next
+                self._calling = True
+                self._loop.call_soon(self._look)
 
 
 bell = one_per_loop(Bell)

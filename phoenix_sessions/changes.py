@@ -104,7 +104,12 @@ class Latest:
             if self._waking:
                 return
             self._waking = True
-        if not self._bell.ring(self._woken):
+        try:
+            rung = self._bell.ring(self._woken)
+        except BaseException:  # an interrupt: the next value rings
+            self._waking = False
+            raise
+        if not rung:
             self.end = self.end or ("terminated", "its event loop is closed")
 
     def _woken(self) -> None:

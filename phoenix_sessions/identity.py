@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from types import MethodType
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 from django.contrib.sessions.backends.base import SessionBase
@@ -60,21 +61,27 @@ def end_on_flush(session: Any) -> None:
 
     It is in a circle with itself then, as every request is with its lazy user: gc frees both together.
     """
-    session.flush = MethodType(_flush, session)
-    session.aflush = MethodType(_aflush, session)
+    before = session.__dict__.get("flush")
+    if before is None:
+        session.flush, session.aflush = partial(_flush, session), partial(_aflush, session)
+    elif getattr(before, "func", None) is not _flush:  # somebody else's, which goes on doing what it does
+        session.flush, session.aflush = partial(_flush, session, before), partial(_aflush, session, session.aflush)
 
 
-def _flush(session: Any) -> None:
+def _flush(session: Any, flush: Callable[[], None] | None = None) -> None:
     id = session.get(KEY)
-    session.__class__.flush(session)
+    if flush is None:
+        session.__class__.flush(session)
+    else:
+        flush()
     if id is not None:
         with contextlib.suppress(SessionNotFound, CallTimeout):  # it does not run, or ends in a moment
             sessions.terminate(id, LOGOUT)
 
 
-async def _aflush(session: Any) -> None:
+async def _aflush(session: Any, aflush: Callable[[], Awaitable[None]] | None = None) -> None:
     id = await session.aget(KEY)
-    await session.__class__.aflush(session)
+    await (session.__class__.aflush(session) if aflush is None else aflush())
     if id is not None:
         with contextlib.suppress(SessionNotFound, CallTimeout):
             await sessions.aterminate(id, LOGOUT)

@@ -83,6 +83,9 @@ class Lazy(SimpleLazyObject):
     _wrapped = empty
 
 
+Lazy.__name__ = SimpleLazyObject.__name__  # which its repr shows, in debug pages and logs
+
+
 def _lazy(make: Callable[[Any], Any], request: Any) -> Lazy:
     """Return a lazy object in a quarter of the time that Django takes: every request gets two, and may use none."""
     lazy: Lazy = _new(Lazy)

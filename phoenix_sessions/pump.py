@@ -63,6 +63,8 @@ class Pump:
                 await outbox.wake.wait()
             elif not await self._woken_in_time():
                 return TOO_SLOW
+            elif not outbox.full:
+                self._full_since = None  # the client goes on, however soon the outbox is full again
             outbox.wake.clear()
             while not outbox.full and (frame := outbox.next_frame()) is not None:
                 if isinstance(frame, StateFrame):

@@ -3,6 +3,8 @@
 import asyncio
 import threading
 
+import pytest
+
 from phoenix_sessions.bell import Bell, bell
 
 
@@ -18,6 +20,8 @@ class CountingLoop:
 
     def call_soon_threadsafe(self, callback):
         self.calls.append(callback)
+
+    call_soon = call_soon_threadsafe
 
     def run(self):
         calls, self.calls = self.calls, []
@@ -99,3 +103,36 @@ def test_each_loop_has_a_bell_of_its_own():
 
     assert one is same
     assert other is not one
+
+
+def test_an_interrupt_while_ringing_leaves_a_bell_that_can_be_rung():
+    class InterruptedLoop(CountingLoop):
+        def call_soon_threadsafe(self, callback):
+            self.call_soon_threadsafe = super().call_soon_threadsafe
+            raise KeyboardInterrupt
+
+    loop, answered = InterruptedLoop(), []
+    rung = Bell(loop)
+
+    with pytest.raises(KeyboardInterrupt):
+        rung.ring(lambda: answered.append(1))
+    rung.ring(lambda: answered.append(2))
+    loop.run()
+
+    assert answered == [1, 2]
+
+
+def test_an_answer_that_raises_strands_nobody():
+    def fail():
+        raise LookupError
+
+    loop, answered = CountingLoop(), []
+    rung = Bell(loop)
+
+    rung.ring(fail)
+    rung.ring(lambda: answered.append(1))
+    with pytest.raises(LookupError):
+        loop.run()
+    loop.run()
+
+    assert answered == [1]

@@ -3,7 +3,8 @@
 Rules:
     1. A session is filed in the bucket of the time when it could be due; touching it only stores a number.
     2. When a bucket's time comes, each of its sessions decides in its own mailbox: expire, or be filed again.
-    3. Buckets are ``WIDTH`` seconds wide, so a session expires at most that much late.
+    3. Buckets are ``WIDTH`` seconds wide, so a session expires at most that much late, if it is not one of
+       a crowd.
     4. A sweep takes ``SHARE`` seconds at most, then rests for ``REST``: a crowd that is due together holds up neither
        the loop nor, by the interpreter's lock, any other thread.
 """

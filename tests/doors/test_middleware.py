@@ -1,5 +1,6 @@
 """The middleware: lazy, one session for each visitor, another id at login, the end at logout."""
 
+import pickle
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -227,3 +228,49 @@ def test_missing_it_leaves_requests_alone(settings, users):
     assert Client().get("/untouched").status_code == 200
     with pytest.raises(AttributeError, match="session_process"):
         Client().get("/add")
+
+
+def attached(session):
+    request = RequestFactory().get("/")
+    request.session = session
+    SessionProcessMiddleware(lambda request: None)(request)
+    return request
+
+
+def test_what_others_have_put_around_flush_goes_on_and_the_session_ends():
+    flushed, session = [], SessionStore()
+    session.flush = lambda: flushed.append(type(session).flush(session))
+    request = attached(attached(session).session)  # two middlewares in a row are one
+    sessions.get_or_start(str(request.session_id))
+
+    session.flush()
+
+    assert flushed == [None]
+    assert sessions.list_sessions() == []
+
+
+async def test_what_others_have_put_around_aflush_goes_on_and_the_session_ends():
+    flushed, session = [], SessionStore()
+
+    async def aflush():
+        flushed.append(await type(session).aflush(session))
+
+    session.flush, session.aflush = lambda: None, aflush
+    request = attached(session)
+    await sessions.aget_or_start(str(request.session_id))
+
+    await session.aflush()
+
+    assert flushed == [None]
+    assert await sessions.alist_sessions() == []
+
+
+def test_a_requests_django_session_can_be_pickled():
+    session = attached(SessionStore()).session
+    session["color"] = "red"
+
+    assert pickle.loads(pickle.dumps(session))["color"] == "red"
+
+
+def test_a_lazy_id_is_shown_as_djangos_own():
+    assert repr(attached(SessionStore()).session_id).startswith("<SimpleLazyObject: ")

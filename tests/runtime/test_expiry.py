@@ -139,7 +139,7 @@ def test_the_setting_is_the_default(settings, clock):
     assert not ref.started()
 
 
-def test_more_sessions_than_a_batch_expire_together(clock):
+def test_a_crowd_expires_together(clock):
     for number in range(1200):
         sessions.start_session(f"s{number}", Room)
     clock.advance(TTL + 1)
