@@ -30,6 +30,7 @@ def main(arguments: list[str]) -> int:
     if unknown := set(options.groups) - set(NAMES):
         parser.error(f"unknown group {', '.join(sorted(unknown))}: the groups are {', '.join(NAMES)}")
     store = baseline.load(options.baseline)
+    old = Report.load(options.compare) if options.compare else None
     expected = store if options.quick and not options.save_baseline else {}
     report = run_groups(options.groups or NAMES, options.quick, expected)
     if options.json:
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
     else:
         from . import table
 
-        table.show(report, Report.load(options.compare) if options.compare else None)
+        table.show(report, old)
     if options.charts:
         from . import charts
 
@@ -57,9 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description="What a session costs, as ratios in one run.")
     parser.add_argument("groups", nargs="*", metavar="group", help=f"of {', '.join(NAMES)} (default: all), or soak")
     parser.add_argument("--quick", action="store_true", help="shorter samples, and judged by the baseline")
-    parser.add_argument("--json", action="store_true", help="print JSON (seconds, bytes) instead of tables")
-    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
-    parser.add_argument("--compare", type=Path, metavar="OLD.JSON", help="show each ratio beside that of an older run")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON (seconds, bytes) instead of tables")
+    form.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    form.add_argument("--compare", type=Path, metavar="OLD.JSON", help="show each ratio beside that of an older run")
     parser.add_argument("--charts", type=Path, metavar="DIR", help="write an SVG for each group")
     parser.add_argument("--baseline", type=Path, metavar="FILE", default=baseline.PATH, help="the stored ratios")
     parser.add_argument("--save-baseline", action="store_true", help="store this run's ratios as the baseline")

@@ -29,12 +29,13 @@ def save(path: Path, old: Expected, report: Report) -> None:
 
 
 def judge(report: Report, store: Expected) -> int:
-    """Say on stderr what is worse than the baseline; returns the exit code."""
+    """Say on stderr what is worse than the baseline, or that nothing is; returns the exit code."""
     code = 0
     for group, measured in report.groups.items():
         if group not in store:
             print(f"{group}: no baseline for Python {PYTHON}; nothing compared", file=sys.stderr)
             continue
+        fine = True
         for result in measured:
             if not isinstance(result, Result):
                 continue
@@ -44,7 +45,9 @@ def judge(report: Report, store: Expected) -> int:
                     f"{group}: {result.name}: {ratio:.2f} x {name}, was {old:.2f}: more than {TOLERANCE - 1:.0%} worse",
                     file=sys.stderr,
                 )
-                code = 1
+                code, fine = 1, False
+        if fine:
+            print(f"{group}: no ratio is more than {TOLERANCE - 1:.0%} worse than the baseline", file=sys.stderr)
     return code
 
 
