@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 from django.utils.functional import SimpleLazyObject, lazystr
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from phoenix_sessions import (
@@ -189,6 +189,8 @@ def facts(ref):
 
 @pytest.mark.parametrize("process", [Desk, Room])
 @given(steps=st.lists(STEPS, max_size=20), subscribed=st.booleans())
+@example(steps=[("dispatch", type_, 1) for _ in range(3) for type_ in TYPES], subscribed=True)
+@example(steps=[("call", request) for request in REQUESTS], subscribed=True)
 def test_the_short_ways_do_what_the_ordinary_ways_do(process, steps, subscribed):
     clock = FakeClock()
     SAID.clear()
