@@ -1,1 +1,1 @@
-"""Floor 2: how state is written down."""
+"""Floor 2: where the truth of sessions lives (``base`` is the contract), and how state is written down (``codec``)."""

@@ -29,6 +29,8 @@ _BROKEN: Final = (
     msgspec.DecodeError, RecursionError, ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError,
 )  # fmt: skip
 _NATIVE: Final = frozenset({type(None), bool, float, str, bytes})
+_PLAIN: Final = _NATIVE | {int}
+_NAMES: Final = frozenset({str})
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -43,6 +45,11 @@ def encode(value: Any, path: str) -> bytes:
         NotSerializable: Something in it is no plain data.
     """
     try:
+        if _is_native(value):
+            try:
+                return _encode(value)
+            except OverflowError:  # of an integer
+                pass
         return _encode(_pack(value, path))
     except RecursionError:
         raise NotSerializable(path, "...", "it nests too deeply, or contains itself") from None
@@ -83,6 +90,21 @@ def _has_types(value: Any) -> bool:
     except (TypeError, ValueError, RecursionError):
         return False
     return True
+
+
+def _is_native(value: Any) -> bool:
+    """Return whether MessagePack has it as it is, but for integers that are too large.
+
+    Most data is so, and then needs neither a copy nor paths for errors, which take most of the time of ``_pack``.
+    """
+    kind = type(value)
+    if kind is dict:
+        if not _NAMES.issuperset(map(type, value)):
+            return False
+        value = value.values()
+    elif kind is not list:
+        return kind in _PLAIN
+    return _PLAIN.issuperset(map(type, value)) or all(type(item) in _PLAIN or _is_native(item) for item in value)
 
 
 def _pack(value: Any, path: str) -> Any:
