@@ -1,0 +1,1 @@
+"""Whole systems on the public names of phoenix_sessions."""

@@ -1,0 +1,11 @@
+"""A chat runtime for people and agents, on session processes.
+
+Where things are, from the ground up (imports point downwards only):
+
+===========  ==========================================================================================
+``types``    what is passed around: ``Message``, ``Conversation``, …; ``errors``, ``ids``, ``conf``
+``models``   the tables
+``storage``  the only place that asks the database: each function is one transaction
+``writer``   every append of an OS process, many in one transaction, on a thread of its own
+===========  ==========================================================================================
+"""

@@ -1,0 +1,99 @@
+"""The settings: one dict, ``PHOENIX_SESSIONS_CHAT``, with its defaults in one place.
+
+Rules:
+    1. Read when first needed, kept, and read anew when Django's ``setting_changed`` says so.
+    2. An unknown key or a value of the wrong kind is ImproperlyConfigured, with the nearest right key or the rule.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.db import connections
+
+NAME: Final = "PHOENIX_SESSIONS_CHAT"
+
+
+class Config(msgspec.Struct, frozen=True, rename="upper", forbid_unknown_fields=True):
+    """The settings, checked; each is a key of the dict in capitals.
+
+    Attributes:
+        database: The alias of DATABASES that the tables are in.
+        max_content_bytes: How large a message's content may be as JSON (bytes).
+        max_metadata_bytes: How large any metadata may be as JSON (bytes).
+        max_members: How many may be in one conversation (count).
+        page_size: How many things a page has by default (count).
+        max_page_size: How many a page may have (count).
+        sends_per_second: How many messages one participant may send in a second (count), None = any number.
+        queue_messages: How many appends may wait in one worker (count).
+        queue_bytes: How large they may be together (bytes).
+        batch_messages: How many appends one transaction holds (count).
+        batch_bytes: How large they may be together (bytes).
+        append_patience: How long an append is tried while the database does not answer (seconds).
+        lock_patience: How long an append waits for another transaction that holds its conversation, before others go
+            first (seconds).
+    """
+
+    database: str = "default"
+    max_content_bytes: int = 64 * 1024
+    max_metadata_bytes: int = 16 * 1024
+    max_members: int = 1000
+    page_size: int = 50
+    max_page_size: int = 200
+    sends_per_second: float | None = 50.0
+    queue_messages: int = 10_000
+    queue_bytes: int = 64 * 1024 * 1024
+    batch_messages: int = 500
+    batch_bytes: int = 4 * 1024 * 1024
+    append_patience: float = 5.0
+    lock_patience: float = 1.0
+
+
+@functools.cache
+def get_config() -> Config:
+    """Return the settings.
+
+    Raises:
+        ImproperlyConfigured: A key or a value is wrong.
+    """
+    given = getattr(settings, NAME, {})
+    if not isinstance(given, Mapping):
+        raise ImproperlyConfigured(f"{NAME} is {given!r}: it must be a dict")
+    known = [field.encode_name for field in msgspec.structs.fields(Config)]
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(str(key).upper(), known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it must be one of {', '.join(known)}"
+            raise ImproperlyConfigured(f"{NAME} has no key {key!r}: {hint}")
+    try:
+        config = msgspec.convert(dict(given), Config)
+    except msgspec.ValidationError as error:
+        raise ImproperlyConfigured(f"{NAME}: {error}") from error
+    _check(config)
+    return config
+
+
+def _check(config: Config) -> None:
+    for name, value in msgspec.structs.asdict(config).items():
+        if isinstance(value, int | float) and value <= 0:
+            raise ImproperlyConfigured(f"{NAME}[{name.upper()!r}] is {value!r}: it must be greater than 0")
+    if config.page_size > config.max_page_size:
+        raise ImproperlyConfigured(f"{NAME}: PAGE_SIZE must not be greater than MAX_PAGE_SIZE")
+    if config.database not in connections.settings:
+        aliases = ", ".join(connections.settings)
+        raise ImproperlyConfigured(f"{NAME}['DATABASE'] is {config.database!r}: it must be one of {aliases}")
+
+
+def _changed(*, setting: str, **kwargs: Any) -> None:
+    if setting == NAME:
+        get_config.cache_clear()
+
+
+setting_changed.connect(_changed)
