@@ -5,7 +5,9 @@ Where things are, from the ground up (imports point downwards only):
 =============  ===========================================================================================
 ``core``       the store as pure values: actions, reducers, mounts, selectors, subscriptions, limits, errors
 ``runtime``    sessions as supervised processes: mailbox, session, registry, expiry, background, telemetry
+``backends``   where the truth of a session may live: in memory, in Redis, in a database; bytes and numbers only
 ``process``    what a user declares (``SessionProcess``); ``ref``, ``manager``: what a user calls; ``conf``: settings
+``shared``     sessions whose truth is in a backend, as one worker has them: cached, committed, watched
 ``middleware`` ``consumers``, ``checks``, ``management``, ``testing``, …: Django's doors
 =============  ===========================================================================================
 
@@ -25,6 +27,7 @@ from .core.errors import (
     CallTimeout,
     CastFailed,
     Conflict,
+    EventTooLarge,
     Fenced,
     InvalidAction,
     InvalidReducer,
@@ -41,9 +44,12 @@ from .core.errors import (
     SessionLimitReached,
     SessionNotFound,
     SessionStopped,
+    ShuttingDown,
     StateMutated,
+    StateTooLarge,
     VersionNotFound,
 )
+from .core.events import Gap, StreamEvent
 from .core.history import HistoryEntry
 from .core.memoised import create_selector
 from .core.pacing import debounce, throttle
@@ -51,11 +57,15 @@ from .core.reducer import Reducer
 from .core.replies import NoReply, Reply, Restart, Stop
 from .core.state import State
 from .effect_handle import EffectHandle
+from .finding import SessionPage
+from .lease import Lease
+from .listening import StreamListener
 from .manager import SessionManager, sessions
 from .process import SessionProcess
 from .ref import SessionRef
 from .runtime.health import SessionHealth
 from .runtime.stats import SessionFacts, SessionInfo, SessionStats
+from .stream import Stream
 from .subscription import Subscription
 
 __version__ = "0.1.0"
@@ -70,12 +80,15 @@ __all__ = [
     "Change",
     "Conflict",
     "EffectHandle",
+    "EventTooLarge",
     "Fenced",
+    "Gap",
     "HistoryEntry",
     "InvalidAction",
     "InvalidReducer",
     "InvalidSessionId",
     "InvalidSnapshot",
+    "Lease",
     "MailboxFull",
     "NoReply",
     "NotSerializable",
@@ -94,13 +107,19 @@ __all__ = [
     "SessionLimitReached",
     "SessionManager",
     "SessionNotFound",
+    "SessionPage",
     "SessionProcess",
     "SessionRef",
     "SessionStats",
     "SessionStopped",
+    "ShuttingDown",
     "State",
     "StateMutated",
+    "StateTooLarge",
     "Stop",
+    "Stream",
+    "StreamEvent",
+    "StreamListener",
     "Subscription",
     "VersionNotFound",
     "create_selector",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.apps import AppConfig
@@ -10,6 +11,8 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.http import HttpRequest
+
+logger = logging.getLogger("phoenix_sessions")
 
 
 class PhoenixSessionsConfig(AppConfig):
@@ -32,6 +35,21 @@ class PhoenixSessionsConfig(AppConfig):
             sessions.setup()
         except ImproperlyConfigured:
             return  # check phoenix_sessions.E001 says it better, with every other finding
+        warn_of_several(sessions.config.backend.shared)
+
+
+def warn_of_several(shared: bool) -> None:
+    """Log it if this is one of several workers of a server, which run no checks, and nothing is shared."""
+    from .workers import asked, server
+
+    workers = asked()
+    if not shared and server() is not None and workers is not None and workers.number > 1:
+        logger.warning(
+            "%s asks for %d workers, but sessions are in the memory of one process: a visitor whose requests reach "
+            "different workers has a different session in each (see check phoenix_sessions.W008)",
+            workers.source,
+            workers.number,
+        )
 
 
 def _reload(*, setting: str, **kwargs: Any) -> None:

@@ -21,11 +21,11 @@ from typing import Any, TypeVar
 from django.db import connections
 
 from .core.errors import MailboxFull
+from .ending import Ending
 from .process import SessionProcess
 from .ref import SessionRef
 from .runtime import handlers, waits
 from .runtime.session import Session
-from .starting import Starting
 from .waiting import refuse_on_event_loop
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ T = TypeVar("T")
 CONCURRENCY = 8
 
 
-class Batches(Starting):
+class Batches(Ending):
     """The part of ``sessions`` that handles many at once."""
 
     def start_sessions(

@@ -12,7 +12,7 @@ from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
 
-from .loops import one_per_loop
+from .runtime.loops import one_per_loop
 
 Answer = Callable[[], None]
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from .conf import get_config
+from .conf import Config, get_config
 from .core.errors import InvalidReducer
 from .manager import sessions
+from .process import SessionProcess
+from .workers import asked
 
 OURS: Final = "phoenix_sessions.middleware.SessionProcessMiddleware"
 DJANGOS: Final = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -24,12 +26,13 @@ OLDEST_DAPHNE: Final = (4, 2, 2)
 
 def check_all(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:
     """Return everything that is found."""
-    return [*_settings(), *_middleware(), *_channels(), *_daphne(), *_workers()]
+    return [*_settings(), *_middleware(), *_channels(), *_daphne(), *_backend()]
 
 
 def _settings() -> Iterator[checks.CheckMessage]:
     try:
         config = get_config()
+        sessions.backend  # noqa: B018  # which looks at OPTIONS, and asks no engine
     except ImproperlyConfigured as error:
         yield checks.Error(str(error), hint="See the settings reference.", id="phoenix_sessions.E001")
         return
@@ -97,12 +100,65 @@ def _daphne() -> Iterator[checks.CheckMessage]:
         )
 
 
+def _backend() -> Iterator[checks.CheckMessage]:
+    try:
+        config = get_config()
+    except ImproperlyConfigured:
+        return  # E001
+    if config.backend.shared:
+        yield from _classes_elsewhere(config)
+    else:
+        yield from _workers()
+        yield from _durability(config)
+
+
 def _workers() -> Iterator[checks.CheckMessage]:
-    workers = os.environ.get("WEB_CONCURRENCY", "")
-    if workers.isdecimal() and int(workers) > 1:
+    workers = asked()
+    if workers is not None and workers.number > 1:
         yield checks.Warning(
-            f"WEB_CONCURRENCY asks for {workers} workers, but sessions are in the memory of one process: a visitor "
-            f"whose requests reach different workers has a different session in each.",
-            hint="Serve the site with one worker (it may have many threads), or route each visitor to one worker.",
+            f"{workers.source} asks for {workers.number} workers, but sessions are in the memory of one process: a "
+            f"visitor whose requests reach different workers has a different session in each.",
+            hint="Set BACKEND to a shared backend, or serve the site with one worker, which may have many threads.",
             id="phoenix_sessions.W008",
         )
+
+
+def _durability(config: Config) -> Iterator[checks.CheckMessage]:
+    wanting = [process for process in _processes() if vars(process).get("durability", "memory") != "memory"]
+    names = [f"{process.__module__}.{process.__qualname__}" for process in wanting]
+    if config.durability != "memory":
+        names.append("the DURABILITY setting")
+    if names:
+        yield checks.Warning(
+            f"{', '.join(names)}: a durability other than 'memory', but {config.backend.__qualname__} is in the memory "
+            f"of one process, so nothing outlives it.",
+            hint="Set BACKEND to a shared backend, or leave the durability away.",
+            id="phoenix_sessions.W009",
+        )
+
+
+def _classes_elsewhere(config: Config) -> Iterator[checks.CheckMessage]:
+    process = config.process
+    if getattr(process, "durability", config.durability) != "memory" and not _is_installed(process):
+        yield checks.Error(
+            f"The session process {process.__module__}.{process.__qualname__} is in no installed app, so a worker that "
+            f"did not start a session of it cannot load it.",
+            hint="Move the class into an app of INSTALLED_APPS, or add the package that it is in.",
+            id="phoenix_sessions.E010",
+        )
+
+
+def _processes() -> Iterator[type[SessionProcess]]:
+    """Return the session processes of installed apps, as far as they have been imported."""
+    left = [SessionProcess]
+    while left:
+        process = left.pop()
+        left += process.__subclasses__()
+        if _is_installed(process):
+            yield process
+
+
+def _is_installed(process: type[SessionProcess]) -> bool:
+    """Return whether other workers may look for the class, as ``shared.processes.find_process`` does."""
+    package = process.__module__.partition(".")[0]
+    return any(app.module.__name__.partition(".")[0] == package for app in apps.get_app_configs() if app.module)

@@ -19,10 +19,12 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from .backends.base import Backend
 from .core.action import Action
 from .core.limits import Rate, parse_rate
 from .core.reducer import Reducer
-from .process import SessionProcess, idle_time
+from .process import DURABILITIES, SessionProcess, idle_time
+from .runtime.clock import Clock, SystemClock
 from .runtime.spec import UnmatchedHandler
 
 logger = logging.getLogger("phoenix_sessions")
@@ -41,6 +43,15 @@ DEFAULTS: Final[Mapping[str, Any]] = {
     "CALL_TIMEOUT": 5,
     "KEEP_ALIVE_WHILE_SUBSCRIBED": True,
     "AUTO_START": True,
+    "BACKEND": "phoenix_sessions.backends.memory.MemoryBackend",
+    "OPTIONS": {},
+    "DURABILITY": None,
+    "MAX_STATE_BYTES": 1024 * 1024,
+    "PASSIVATE_AFTER": 60,
+    "FLUSH_INTERVAL": 1,
+    "OWNER_LEASE": 10,
+    "BACKEND_PATIENCE": 5,
+    "STOP_TIMEOUT": 10,
 }
 
 
@@ -61,6 +72,15 @@ class Config:
         call_timeout: How long calls wait (seconds).
         keep_alive: Whether sessions with subscribers do not expire.
         auto_start: Whether the first use of ``request.session_process`` starts a session.
+        backend: The class of where sessions live.
+        options: What the backend is given.
+        durability: Where sessions live whose process class does not say.
+        max_state_bytes: How large (bytes) the state of a session in a shared backend may be.
+        passivate_after: How long (seconds) such a session stays in the memory of a worker that does not use it.
+        flush_interval: How often (seconds) what was written behind is written.
+        owner_lease: How long (seconds) a session that is written behind stays its owner's that is heard of no more.
+        backend_patience: How long (seconds) an engine is asked again that cannot be asked.
+        stop_timeout: How long (seconds) a stop may take.
     """
 
     process: type[SessionProcess]
@@ -75,6 +95,15 @@ class Config:
     call_timeout: float
     keep_alive: bool
     auto_start: bool
+    backend: type[Backend]
+    options: Mapping[str, Any]
+    durability: str
+    max_state_bytes: int
+    passivate_after: float
+    flush_interval: float
+    owner_lease: float
+    backend_patience: float
+    stop_timeout: float
 
 
 @functools.cache
@@ -85,6 +114,7 @@ def get_config() -> Config:
         ImproperlyConfigured: A key or a value is wrong.
     """
     values = {**DEFAULTS, **_given()}
+    backend = _backend(values["BACKEND"])
     return Config(
         process=_process(values["SESSION_PROCESS"]),
         reducers=[_mount(entry) for entry in _typed(values, "REDUCERS", list | tuple, "a list")],
@@ -98,7 +128,32 @@ def get_config() -> Config:
         call_timeout=_duration(values, "CALL_TIMEOUT"),
         keep_alive=_typed(values, "KEEP_ALIVE_WHILE_SUBSCRIBED", bool, "True or False"),
         auto_start=_typed(values, "AUTO_START", bool, "True or False"),
+        backend=backend,
+        options=_typed(values, "OPTIONS", Mapping, "a dict"),
+        durability=_durability(values["DURABILITY"], backend),
+        max_state_bytes=_count(values, "MAX_STATE_BYTES"),
+        passivate_after=_duration(values, "PASSIVATE_AFTER"),
+        flush_interval=_duration(values, "FLUSH_INTERVAL"),
+        owner_lease=_duration(values, "OWNER_LEASE"),
+        backend_patience=_duration(values, "BACKEND_PATIENCE"),
+        stop_timeout=_duration(values, "STOP_TIMEOUT"),
     )
+
+
+def make_backend(config: Config, clock: Clock) -> Backend:
+    """Return the backend of the settings.
+
+    Args:
+        config: The settings.
+        clock: The worker's; one that is not the system's is the backend's too, in place of the engine's.
+
+    Raises:
+        ImproperlyConfigured: OPTIONS is not for it.
+    """
+    try:
+        return config.backend(config.options, None if isinstance(clock, SystemClock) else clock)
+    except (ValueError, TypeError) as error:
+        raise ImproperlyConfigured(f'{NAME}["OPTIONS"] is not for {config.backend.__qualname__}: {error}') from error
 
 
 def _given() -> Mapping[str, Any]:
@@ -158,6 +213,21 @@ def _process(path: object) -> type[SessionProcess]:
     if not isinstance(process, type) or not issubclass(process, SessionProcess):
         raise _wrong("SESSION_PROCESS", path, "the dotted path of a subclass of phoenix_sessions.SessionProcess")
     return process
+
+
+def _backend(path: object) -> type[Backend]:
+    backend = _import("BACKEND", path) if isinstance(path, str) else path
+    if not isinstance(backend, type) or not issubclass(backend, Backend):
+        raise _wrong("BACKEND", path, "the dotted path of a subclass of phoenix_sessions.backends.base.Backend")
+    return backend
+
+
+def _durability(value: object, backend: type[Backend]) -> str:
+    if value is None:
+        return "write_through" if backend.shared else "memory"
+    if value not in DURABILITIES:
+        raise _wrong("DURABILITY", value, f"one of {', '.join(DURABILITIES)}, or None for what goes with the backend")
+    return str(value)
 
 
 def _mount(entry: Any) -> Any:

@@ -23,26 +23,26 @@ from urllib.parse import urlparse
 
 import msgspec
 from channels.security.websocket import AllowedHostsOriginValidator
-from django.conf import settings
 
 from .allowance import Allowance
 from .core.errors import (
+    BackendUnavailable,
     MailboxFull,
     RateLimitExceeded,
-    ReducerError,
-    SelectorError,
     SessionLimitReached,
     SessionNotFound,
     SessionStopped,
-    StateMutated,
+    ShuttingDown,
 )
 from .core.selector import Selector
 from .frames import Ack, ClientFrame, Dispatch, ErrorFrame, OkFrame, decode
-from .identity import KEY
+from .identity import afind_id
 from .joining import join
+from .manager import sessions
 from .outbox import Outbox
-from .pump import NO_SESSION, NOT_STARTED, POLICY, SERVER_ERROR, TOO_LARGE, TRY_LATER, Pump
+from .pump import NO_SESSION, NOT_STARTED, POLICY, RECONNECT, SERVER_ERROR, TOO_LARGE, TRY_LATER, Pump
 from .ref import SessionRef
+from .refusals import REFUSALS, refusal
 from .resume import from_query
 from .subscription import Subscription
 
@@ -92,6 +92,7 @@ class SessionConsumerMixin(_Base):
     _allowed_effects: ClassVar[re.Pattern[str]] = re.compile(r"(?!)")
     session_process: SessionRef
     _outbox: Outbox | None = None
+    _page: Outbox | None = None
     _pump_task: asyncio.Task[None] | None = None
     _subscription: Subscription | None = None
     _bad_frames = 0
@@ -113,6 +114,7 @@ class SessionConsumerMixin(_Base):
             await super().__call__(scope, partial(self._receive, receive), send)
         finally:
             self._clean_up()
+            sessions.pages.remove(self._page)
 
     def _clean_up(self) -> None:
         if self._subscription is not None:
@@ -128,17 +130,17 @@ class SessionConsumerMixin(_Base):
             await self.close()
             return
         await self.accept()
-        id = await self.scope["session"].aget(KEY)
-        if id is None:
-            await self.close(NO_SESSION)
-            return
         try:
+            id = await afind_id(self.scope["session"])
+            if id is None:
+                await self.close(NO_SESSION)
+                return
             await self._join(id)
-        except (SessionNotFound, SessionStopped):
-            await self.close(NOT_STARTED)
-        except (SessionLimitReached, RateLimitExceeded, MailboxFull):
+        except (SessionNotFound, SessionStopped, ShuttingDown):
+            await self.close(RECONNECT if sessions.stopping else NOT_STARTED)
+        except (SessionLimitReached, RateLimitExceeded, MailboxFull, BackendUnavailable):
             await self.close(TRY_LATER)
-        except SelectorError:
+        except Exception:  # also what ``init_state`` raises
             logger.exception("%s cannot subscribe", type(self).__qualname__)
             await self.close(SERVER_ERROR)
 
@@ -147,6 +149,7 @@ class SessionConsumerMixin(_Base):
         since = from_query(self.scope.get("query_string", b""))
         joined = await join(id, self.auto_start, self.subscriptions, since)
         self.session_process, self._outbox, self._subscription = joined
+        self._page = joined.outbox
         self._pump_task = asyncio.get_running_loop().create_task(self._pump(joined.outbox).run())
 
     # -- the wire, which other consumers may have otherwise ----------------------------------------------------------
@@ -242,15 +245,9 @@ class SessionConsumerMixin(_Base):
             if starts:
                 await ref.adispatch_async(frame.action, payload)
             return OkFrame(0, frame.ref, ref.version if version is None else version)
-        except (ReducerError, StateMutated) as error:
-            logger.warning("a browser's action failed", exc_info=error)
-            return ErrorFrame(0, frame.ref, "action_failed", str(error) if settings.DEBUG else "the action failed")
-        except MailboxFull:
-            if version is not None:  # "busy" would ask for the action once more
-                message = "the action was applied, but too many effects wait, so its effect was not started"
-                return ErrorFrame(0, frame.ref, "not_started", message)
-            return ErrorFrame(0, frame.ref, "busy", "the session is too busy, try again")
-        except (SessionNotFound, SessionStopped):
+        except REFUSALS as error:
+            return refusal(error, frame.ref, applied=version is not None)
+        except (SessionNotFound, SessionStopped, ShuttingDown):
             return None
 
 

@@ -8,14 +8,14 @@ Rules:
 from __future__ import annotations
 
 from asyncio import _get_running_loop
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from typing import Any
 
-from .core.action import Action, check_routing, make_action
+from .core.action import Action, check_action, check_routing, make_action
 from .core.mounts import EffectStep, Names, Route
 from .effect_handle import EffectHandle
-from .handle import Handle
+from .handle import Handle, Work
 from .runtime import shortcuts
 from .runtime.session import Session
 from .runtime.shortcuts import UNDONE
@@ -45,9 +45,14 @@ class Dispatching(Handle):
             found = self._manager.lookup(self.id)
             if found is not None and shortcuts.apply_unasked(found, type, payload, meta):
                 return
-        session = self._session()
-        action, route = _routed(session, type, payload, reducers, reducer_prefix, meta)
-        session.post(True, session.apply_unasked, action, route)
+        check_action(type, meta)
+        check_routing(type, reducers, reducer_prefix)
+
+        def post(session: Session, wherever: Callable[[Work], Work]) -> None:
+            action, route = _routed(session, type, payload, reducers, reducer_prefix, meta)
+            session.post(True, wherever(session.apply_unasked), action, route)
+
+        self._post(post)
 
     def dispatch(
         self,
@@ -77,10 +82,11 @@ class Dispatching(Handle):
             if found is not None and (version := shortcuts.apply(found, type, payload, meta)) is not UNDONE:
                 return version
         refuse_on_event_loop("dispatch")
-        session = self._session()
-        action, route = _routed(session, type, payload, reducers, reducer_prefix, meta)
-        applied: int = session.ask(True, None, session.apply, action, route)
-        return applied
+
+        def message(session: Session) -> tuple[Any, ...]:
+            return True, None, session.apply, *_routed(session, type, payload, reducers, reducer_prefix, meta)
+
+        return int(self._ask(message))
 
     async def adispatch(
         self,
@@ -97,10 +103,11 @@ class Dispatching(Handle):
             found = lookup(self.id)
             if found is not None and (version := shortcuts.apply(found, type, payload, meta)) is not UNDONE:
                 return version
-        session = self._session()
-        action, route = _routed(session, type, payload, reducers, reducer_prefix, meta)
-        applied: int = await session.aask(True, None, session.apply, action, route)
-        return applied
+
+        def message(session: Session) -> tuple[Any, ...]:
+            return True, None, session.apply, *_routed(session, type, payload, reducers, reducer_prefix, meta)
+
+        return int(await self._aask(message))
 
     def dispatch_async(
         self,
@@ -124,9 +131,12 @@ class Dispatching(Handle):
             InvalidAction, SessionNotFound, SessionStopped, MailboxFull, ReentrantCall: Nothing was started.
         """
         refuse_on_event_loop("dispatch_async")
-        session = self._session()
-        action, steps = _steps(session, type, payload, reducers, reducer_prefix, meta)
-        return EffectHandle(session.ask(True, None, session.start_effects, action, steps, copy_context()))
+
+        def message(session: Session) -> tuple[Any, ...]:
+            steps = _steps(session, type, payload, reducers, reducer_prefix, meta)
+            return True, None, session.start_effects, *steps, copy_context()
+
+        return EffectHandle(self._ask(message))
 
     async def adispatch_async(
         self,
@@ -138,9 +148,12 @@ class Dispatching(Handle):
         meta: Mapping[str, Any] | None = None,
     ) -> EffectHandle:
         """Async twin of ``dispatch_async``; returns when the effects are started, await the handle for their end."""
-        session = self._session()
-        action, steps = _steps(session, type, payload, reducers, reducer_prefix, meta)
-        return EffectHandle(await session.aask(True, None, session.start_effects, action, steps, copy_context()))
+
+        def message(session: Session) -> tuple[Any, ...]:
+            steps = _steps(session, type, payload, reducers, reducer_prefix, meta)
+            return True, None, session.start_effects, *steps, copy_context()
+
+        return EffectHandle(await self._aask(message))
 
 
 def _routed(

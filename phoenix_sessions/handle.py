@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
+from .core.errors import SessionStopped
+from .runtime.departure import is_found_again
 from .runtime.session import Session
 
 if TYPE_CHECKING:
     from .manager import SessionManager
+
+Message = Callable[[Session], tuple[Any, ...]]
+Work = Callable[..., Any]
+Post = Callable[[Session, Callable[[Work], Work]], None]
 
 
 class Handle:
@@ -28,5 +35,94 @@ class Handle:
     def __hash__(self) -> int:
         return hash(self.id)
 
+    def _ask(self, message: Message) -> Any:
+        """Return what the session answers; as ``_reach``, and written out as it is used most."""
+        while True:
+            session = self._session()
+            try:
+                return session.ask(*message(session))
+            except SessionStopped as stopped:
+                if not self._goes_on(stopped):
+                    raise
+
+    async def _aask(self, message: Message) -> Any:
+        """Async twin of ``_ask``."""
+        while True:
+            session = await self._asession()
+            try:
+                return await session.aask(*message(session))
+            except SessionStopped as stopped:
+                if not self._goes_on(stopped):
+                    raise
+
+    def _reach(self, message: Message) -> tuple[Session, Any]:
+        """Ask the session, wherever it is: one that leaves this worker just now is found again.
+
+        Args:
+            message: Returns what ``Session.ask`` is given.
+
+        Returns the session that has answered, and its answer.
+        """
+        while True:
+            session = self._session()
+            try:
+                return session, session.ask(*message(session))
+            except SessionStopped as stopped:
+                if not self._goes_on(stopped):
+                    raise
+
+    async def _areach(self, message: Message) -> tuple[Session, Any]:
+        """Async twin of ``_reach``."""
+        while True:
+            session = await self._asession()
+            try:
+                return session, await session.aask(*message(session))
+            except SessionStopped as stopped:
+                if not self._goes_on(stopped):
+                    raise
+
+    def _post(self, post: Post) -> None:
+        """Post something to the session, now or once this worker has seen it.
+
+        Args:
+            post: Is given the session, and a function for the work: what that returns is posted in its place, so that a
+                session that has left when the work's turn comes is found again. It may be called more than once.
+        """
+
+        def posted(session: Session) -> None:
+            try:
+                post(session, lambda work: self._wherever(session, work, posted))
+            except SessionStopped as stopped:  # its turn has come already
+                if not self._goes_on(stopped):
+                    raise
+                self._manager.with_session(self.id, posted)
+
+        self._manager.with_session(self.id, posted)
+
+    def _wherever(self, session: Session, work: Work, posted: Callable[[Session], None]) -> Work:
+        """Return work that is posted again if the session has left this worker's memory when its turn has come."""
+        if session.shared or not session.stored:  # it comes back by itself, or it never leaves
+            return work
+
+        def found(*args: Any) -> Any:
+            if session.ended is not None and self._goes_on(SessionStopped(self.id, session.ended)):
+                return self._manager.with_session_later(self.id, posted)
+            return work(*args)
+
+        return found
+
+    def _goes_on(self, stopped: SessionStopped) -> bool:
+        """Return whether the session has only left this worker's memory, before it handled the message."""
+        return stopped.session_id == self.id and is_found_again(stopped.reason)
+
     def _session(self) -> Session:
-        return self._manager.supervisor.find(self.id)
+        """Return the session, which the engine may be asked for."""
+        return self._manager.session(self.id)
+
+    async def _asession(self) -> Session:
+        """Async twin of ``_session``."""
+        return await self._manager.asession(self.id)
+
+    def _seen(self) -> Session:
+        """Return the session, for what never waits."""
+        return self._manager.seen_session(self.id)

@@ -6,12 +6,15 @@ Rules:
     2. The background loop opens it, so a process answers once it has started its first session that can expire.
     3. A client gets one JSON object and the connection is closed. A socket whose process is gone is removed, by the
        next process that serves or asks.
+    4. With sessions in memory, whoever finds the socket of another process that lives for longer than a change of the
+       guard takes logs a warning, once: the sessions of the site are in several memories.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
 import stat
@@ -25,8 +28,13 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 
 from .manager import sessions
+from .runtime.stats import session_info, session_stats
+
+logger = logging.getLogger("phoenix_sessions")
 
 ANSWER_SECONDS: Final = 2.0
+GUARD_SECONDS: Final = 60.0
+"""How long a process that is being replaced may go on beside its successor, which then says nothing."""
 TEMPORARY: Final = tempfile.gettempdir()
 """Asked for at import: the first ``gettempdir`` of a process takes a lock, and a fork in that moment leaves it locked
 in the child for ever."""
@@ -70,10 +78,35 @@ async def serve() -> None:
             listener.listen()
             unready.rename(own)
             async with await asyncio.start_unix_server(_answer, sock=listener) as server:
-                await server.serve_forever()
+                looking = asyncio.create_task(_look_for_others(own))
+                try:
+                    await server.serve_forever()
+                finally:
+                    looking.cancel()
         finally:
             unready.unlink(missing_ok=True)
             own.unlink(missing_ok=True)
+
+
+async def _look_for_others(own: Path) -> None:
+    """Say it if other processes have sessions of this site too, which this one cannot see."""
+    if sessions.config.backend.shared:
+        return
+    before = _others(own)
+    await asyncio.sleep(GUARD_SECONDS)
+    if stay := before & _others(own):
+        logger.warning(
+            "process %d has sessions of this site in its memory, and so has %s: what one changes the other does not "
+            "see; use one process, or a shared backend (see check phoenix_sessions.W008)",
+            os.getpid(),
+            ", ".join(sorted(stay)),
+        )
+
+
+def _others(own: Path) -> set[str]:
+    """Return the ids of the other processes of this site that answer."""
+    there = (path for path in own.parent.glob(f"{site_key()}-*.sock") if path != own and _lives(path))
+    return {path.stem.rpartition("-")[2] for path in there}
 
 
 def _lives(path: Path) -> bool:
@@ -97,8 +130,10 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 async def figures() -> dict[str, Any]:
     """Return this process's figures as plain data."""
-    stats, info = await sessions.asession_stats(), await sessions.asession_info()
-    return {"pid": os.getpid(), **asdict(stats), "by_process": info.by_process}
+    supervisor = sessions.supervisor
+    stats, info = session_stats(supervisor), session_info(supervisor.registry.all())
+    own = {name: value for name, value in asdict(stats).items() if name != "stored"}  # which is no one process's
+    return {"pid": os.getpid(), **own, "by_process": info.by_process}
 
 
 def ask_all() -> list[dict[str, Any]]:

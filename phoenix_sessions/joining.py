@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from .core.errors import ShuttingDown
 from .core.selector import Selector
 from .manager import sessions
 from .outbox import Outbox
@@ -31,12 +32,17 @@ async def join(id: str, auto_start: bool | None, subscriptions: Mapping[str, Sel
         since: What the page has already.
 
     Raises:
-        SessionNotFound, SessionStopped, SessionLimitReached, RateLimitExceeded: It does not run.
+        SessionNotFound, SessionStopped, SessionLimitReached, RateLimitExceeded, ShuttingDown: It does not run.
         MailboxFull, SelectorError: It runs, but nothing was subscribed.
     """
+    if sessions.stopping:  # it would serve a request still, but no page
+        raise ShuttingDown
     start = sessions.config.auto_start if auto_start is None else auto_start
     ref = await (sessions.aget_or_start(id) if start else sessions.afind_session(id))
     outbox = Outbox()
+    sessions.pages.add(outbox)  # until nobody has it any more, or its connection says that it is over
+    if sessions.stopping:  # since it asked: the pages may have been sent away before this one was among them
+        raise ShuttingDown
     subscription, known = await ref.asubscribe_all(subscriptions, outbox, since)
     outbox.resume = "new" if since is None else "recovered" if known else "not_found"
     return Joined(ref, outbox, subscription)

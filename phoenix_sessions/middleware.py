@@ -4,12 +4,14 @@ Rules:
     1. Both are lazy: a request that uses neither reads no session, starts nothing and sets no cookie.
     2. In async views ``await request.asession_process()`` gives the handle, as ``request.auser`` gives the user; after
        that ``request.session_process`` is there too, for templates.
-    3. A limit that is reached while starting becomes 503 with Retry-After.
+    3. A limit that is reached while starting becomes 503 with Retry-After, and so does the stop of the process, and an
+       engine of a shared backend that cannot be asked.
     4. It stands after SessionMiddleware, and serves sync and async stacks alike.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Awaitable, Callable
 from types import MethodType
@@ -20,13 +22,19 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.functional import SimpleLazyObject, empty
 
-from .core.errors import RateLimitExceeded, SessionLimitReached
+from .core.errors import BackendUnavailable, RateLimitExceeded, SessionLimitReached, SessionStopped, ShuttingDown
 from .identity import aget_id, end_on_flush, get_id
 from .manager import sessions
 from .ref import SessionRef
 
+logger = logging.getLogger("phoenix_sessions")
+
 RETRY_AFTER_LIMIT: Final = 30
 """What a client is told to wait (seconds) when MAX_SESSIONS run; nobody knows when one will end."""
+RETRY_AFTER_STOP: Final = 1
+"""The same when the process is being stopped."""
+RETRY_AFTER_ENGINE: Final = 1
+"""The same when the engine could not be asked, for which the request has waited already."""
 
 _new, _set = object.__new__, object.__setattr__
 
@@ -50,12 +58,19 @@ class SessionProcessMiddleware:
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        """Answer 503 when a session could not be started for a limit."""
+        """Answer 503 for a limit, while the process is being stopped, and when the engine cannot be asked."""
         match exception:
             case RateLimitExceeded(retry_after=wait):
                 return unavailable(math.ceil(wait))
             case SessionLimitReached():
                 return unavailable(RETRY_AFTER_LIMIT)
+            case ShuttingDown(retry_after=wait):
+                return unavailable(math.ceil(wait))
+            case SessionStopped(reason="shutdown"):
+                return unavailable(RETRY_AFTER_STOP)
+            case BackendUnavailable():
+                logger.warning("a request is answered 503: %s", exception)
+                return unavailable(RETRY_AFTER_ENGINE)
         return None
 
 
@@ -112,7 +127,7 @@ async def _aprocess(request: Any) -> SessionRef:
 def unavailable(retry_after: int) -> HttpResponse:
     """Return the 503 that asks to come back in so many seconds."""
     return HttpResponse(
-        "Too much is going on at the moment, please try again shortly.\n",
+        "The server cannot answer at the moment, please try again shortly.\n",
         status=503,
         content_type="text/plain; charset=utf-8",
         headers={"Retry-After": str(retry_after)},

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Seconds = float | int | timedelta
 
+DURABILITIES: Final = ("memory", "write_behind", "write_through")
+
 _COUNTS: Final = {"history_limit": 0, "max_effects": 1, "schema_version": 0}
 """The class attributes that are counts, with the least that makes sense."""
 
@@ -59,7 +61,10 @@ class SessionProcess:
             ``phoenix_sessions.store_middleware``.
         history_limit: How many entries of history are kept (count; 0 = none). Default: ``HISTORY_LIMIT``.
         max_effects: How many effects of one session run at once (count). Default: ``MAX_EFFECTS``.
+        durability: Where its sessions live: "memory" (this OS process), "write_through" (each change is in the shared
+            backend before it is acknowledged) or "write_behind" (soon after). Default: ``DURABILITY``.
         schema_version: Goes into snapshots; raise it when the state's shape changes, and override ``migrate``.
+        some_are_stored: Whether a class that was made so far says that its sessions are in the shared backend.
 
     Raises:
         TypeError, ValueError: When the class is made: one of these attributes makes no sense.
@@ -74,7 +79,9 @@ class SessionProcess:
     store_middleware: ClassVar[Iterable[Callable[..., Any]]] = ()
     history_limit: ClassVar[int]
     max_effects: ClassVar[int]
+    durability: ClassVar[str]
     schema_version: ClassVar[int] = 1
+    some_are_stored: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -86,6 +93,10 @@ class SessionProcess:
             if type(value) is not int or value < least:
                 raise TypeError(f"{cls.__qualname__}.{name} is {value!r}: it must be an int of {least} or more")
         idle_time(getattr(cls, "ttl", None))
+        if (durability := getattr(cls, "durability", "memory")) not in DURABILITIES:
+            raise TypeError(f"{cls.__qualname__}.durability is {durability!r}: it must be one of {list(DURABILITIES)}")
+        if durability != "memory":
+            SessionProcess.some_are_stored = True
         if not isinstance(cls.restart, Restart):
             raise TypeError(f"{cls.__qualname__}.restart is {cls.restart!r}: it must be one of {list(Restart)}")
 

@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,6 +19,7 @@ from typing import Any, Final
 from .frames import ServerFrame, StateFrame
 from .identity import LOGOUT
 from .outbox import Outbox
+from .runtime.departure import goes_elsewhere
 
 logger = logging.getLogger("phoenix_sessions")
 
@@ -49,10 +51,14 @@ class Pump:
     async def run(self) -> None:
         """Send until the session or the connection is over."""
         try:
-            await self._consumer.close(await self._send_until_over())
+            code = await self._send_until_over()
+        except _Gone:
+            return
         except Exception:
             logger.exception("%s cannot push", type(self._consumer).__qualname__)
-            await self._consumer.close(SERVER_ERROR)
+            code = SERVER_ERROR
+        with contextlib.suppress(OSError):  # the client was first
+            await self._consumer.close(code)
 
     async def _send_until_over(self) -> int:
         """Return the close code when there is nothing more to send."""
@@ -105,7 +111,15 @@ class Pump:
         return rest
 
     async def _send(self, frame: ServerFrame) -> None:
-        await self._consumer.send(text_data=self._outbox.text(frame))
+        text = self._outbox.text(frame)
+        try:
+            await self._consumer.send(text_data=text)
+        except OSError as error:  # so ASGI has a server say that the client has gone, as the consumer is about to hear
+            raise _Gone from error
+
+
+class _Gone(Exception):  # nothing went wrong
+    """The client has closed its connection."""
 
 
 def close_code(outbox: Outbox) -> int:
@@ -115,4 +129,4 @@ def close_code(outbox: Outbox) -> int:
     if outbox.end is None:
         return SERVER_ERROR
     _, reason = outbox.end
-    return {LOGOUT: NO_SESSION, "shutdown": RECONNECT}.get(reason, NOT_STARTED)
+    return {LOGOUT: NO_SESSION}.get(reason, RECONNECT if goes_elsewhere(reason) else NOT_STARTED)

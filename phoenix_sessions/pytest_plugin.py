@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .manager import SessionManager
     from .testing import FakeClock
 
+pytest.register_assert_rewrite("phoenix_sessions.backends.conformance")  # its tests show what they compare
+
 
 @pytest.fixture
 def session_clock() -> FakeClock:

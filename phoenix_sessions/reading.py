@@ -46,24 +46,24 @@ class Reading(Handle):
     @property
     def state(self) -> State:
         """The state as this worker last saw it, for templates and receivers."""
-        return self._session().state
+        return self._seen().state
 
     @property
     def version(self) -> int:
         """The version as this worker last saw it: how many times the state has changed in this life."""
-        return self._session().version
+        return self._seen().version
 
     @property
     def epoch(self) -> int:
         """The name of the session's current life."""
-        return self._session().epoch
+        return self._seen().epoch
 
     def look(self) -> Look:
         """Return state, epoch and version as this worker last saw them: to paint a page, and go on from there.
 
         The state is never older than the version says, so whoever subscribes from there misses nothing.
         """
-        session = self._session()
+        session = self._seen()
         epoch, version = session.epoch, session.version
         return Look(session.state, epoch, version)
 
@@ -101,8 +101,7 @@ class Reading(Handle):
         if found is not None and (value := shortcuts.read(found, selector)) is not UNDONE:
             return value
         check_selector(selector)
-        session = self._session()
-        return await session.aask(True, None, session.read, selector)
+        return await self._aask(lambda session: (True, None, session.read, selector))
 
     @overload
     def select_state(self, selector: Callable[[Any], T]) -> T: ...
@@ -138,5 +137,4 @@ class Reading(Handle):
         if found is not None and (value := shortcuts.read(found, selector)) is not UNDONE:
             return value
         check_selector(selector)
-        session = self._session()
-        return session.ask(True, None, session.read, selector)
+        return self._ask(lambda session: (True, None, session.read, selector))

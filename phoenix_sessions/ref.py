@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from asyncio import CancelledError, _get_running_loop
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .changes import Changes
@@ -21,6 +21,7 @@ from .core.errors import MailboxFull
 from .core.selector import Selector, check_selector
 from .core.subscriber import Receiver, Subscriber, Tell
 from .dispatching import Dispatching
+from .handle import Work
 from .process import Seconds, seconds
 from .reading import Reading
 from .retrying import aretry, retry
@@ -43,7 +44,7 @@ class SessionRef(Dispatching, Reading, Travelling):
     @property
     def facts(self) -> SessionFacts:
         """What the session is and does, as this worker last saw it: subscribers, expiry, age and so on."""
-        return session_facts(self._session())
+        return session_facts(self._seen())
 
     def cast(self, request: Any) -> None:
         """Send a message that wants no answer to ``handle_cast``.
@@ -53,13 +54,16 @@ class SessionRef(Dispatching, Reading, Travelling):
                 waits for it and the failure goes to the log and to telemetry.
             SessionNotFound, MailboxFull: It was not taken.
         """
-        session = self._session()
-        session.post_or(session.spec.async_cast, handlers.cast, handlers.cast_unasked, session, request)
+
+        def post(session: Session, wherever: Callable[[Work], Work]) -> None:
+            later = wherever(handlers.cast_unasked)
+            session.post_or(session.spec.async_cast, handlers.cast, later, session, request)
+
+        self._post(post)
 
     def touch(self) -> None:
         """Put off the expiry, as every message does."""
-        session = self._session()
-        session.touched = session.supervisor.clock.monotonic()
+        self._manager.with_session(self.id, _touch)
 
     # -- what can wait ---------------------------------------------------------------------------------------------
 
@@ -87,8 +91,7 @@ class SessionRef(Dispatching, Reading, Travelling):
         wait = self._timeout(timeout)
 
         def attempt() -> Any:
-            session = self._session()
-            return session.ask(session.spec.async_call, wait, handlers.call, session, request)
+            return self._ask(lambda session: (session.spec.async_call, wait, handlers.call, session, request))
 
         return retry(attempt, retries, self._manager.supervisor.clock) if retries else attempt()
 
@@ -101,8 +104,7 @@ class SessionRef(Dispatching, Reading, Travelling):
         wait = self._timeout(timeout)
 
         async def attempt() -> Any:
-            session = self._session()
-            return await session.aask(session.spec.async_call, wait, handlers.call, session, request)
+            return await self._aask(lambda session: (session.spec.async_call, wait, handlers.call, session, request))
 
         return await (aretry(attempt, retries, self._manager.supervisor.clock) if retries else attempt())
 
@@ -123,9 +125,9 @@ class SessionRef(Dispatching, Reading, Travelling):
         """
         refuse_on_event_loop("subscribe")
         check_selector(selector)
-        session, function = self._session(), FunctionReceiver(receiver)
-        function.subscriber, _ = session.ask(
-            True, None, session.subscribe, {event_name: selector}, function, None, function.tell
+        function = FunctionReceiver(receiver)
+        session, (function.subscriber, _) = self._reach(
+            lambda session: (True, None, session.subscribe, {event_name: selector}, function, None, function.tell)
         )
         return Subscription(session, function.subscriber)
 
@@ -134,8 +136,8 @@ class SessionRef(Dispatching, Reading, Travelling):
     ) -> Subscription:
         """Async twin of ``subscribe``."""
         check_selector(selector)
-        session, function = self._session(), FunctionReceiver(receiver)
-        function.subscriber, _ = await _subscribed(session, {event_name: selector}, function, None, function.tell)
+        function = FunctionReceiver(receiver)
+        session, function.subscriber, _ = await self._subscribed({event_name: selector}, function, None, function.tell)
         return Subscription(session, function.subscriber)
 
     async def asubscribe_all(
@@ -152,8 +154,7 @@ class SessionRef(Dispatching, Reading, Travelling):
         """
         for selector in selectors.values():
             check_selector(selector)
-        session = self._session()
-        subscriber, known = await _subscribed(session, selectors, receiver, since)
+        session, subscriber, known = await self._subscribed(selectors, receiver, since, None)
         return Subscription(session, subscriber), known
 
     def changes(self, **selectors: Selector) -> Changes:
@@ -182,23 +183,31 @@ class SessionRef(Dispatching, Reading, Travelling):
         """Async twin of ``started``."""
         return await self._manager.astarted(self.id)
 
+    async def _subscribed(
+        self,
+        selectors: Mapping[str, Selector],
+        receiver: Receiver,
+        since: tuple[int, int] | None,
+        tell: Tell | None,
+    ) -> tuple[Session, Subscriber, bool]:
+        asked: list[Session] = []
+
+        def message(session: Session) -> tuple[Any, ...]:
+            asked.append(session)
+            return True, None, session.subscribe, selectors, receiver, since, tell
+
+        try:
+            session, (subscriber, known) = await self._areach(message)
+        except CancelledError:  # maybe in the very moment of its turn, and then nobody could ever unsubscribe it
+            for session in asked[-1:]:
+                with contextlib.suppress(MailboxFull):
+                    session.post(True, session.disown, receiver)
+            raise
+        return session, subscriber, known
+
     def _timeout(self, timeout: Seconds | None) -> float:
         return self._manager.config.call_timeout if timeout is None else seconds(timeout)
 
 
-async def _subscribed(
-    session: Session,
-    selectors: Mapping[str, Selector],
-    receiver: Receiver,
-    since: tuple[int, int] | None = None,
-    tell: Tell | None = None,
-) -> tuple[Subscriber, bool]:
-    try:
-        answer: tuple[Subscriber, bool] = await session.aask(
-            True, None, session.subscribe, selectors, receiver, since, tell
-        )
-        return answer
-    except CancelledError:  # maybe in the very moment of its turn, and then nobody could ever unsubscribe it
-        with contextlib.suppress(MailboxFull):
-            session.post(True, session.disown, receiver)
-        raise
+def _touch(session: Session) -> None:
+    session.touch()

@@ -38,7 +38,7 @@ def take(process: type[SessionProcess], mounts: Mounts, state: Mapping[str, Any]
         NotSerializable: Something in it is neither plain data nor of a declared type.
     """
     declared = types(mounts)
-    slices = {name: _encode(name, value, declared.get(name)) for name, value in state.items()}
+    slices = {name: encode_slice(name, value, declared.get(name)) for name, value in state.items()}
     codec.encode(list(slices), "the keys of the state")
     return msgspec.msgpack.encode(Snapshot(FORMAT, process.schema_version, slices))
 
@@ -61,7 +61,7 @@ def restore(process: type[SessionProcess], mounts: Mounts, data: bytes) -> dict[
     if missing := [name for name in mounts.names if plain.get(name, ...) is None]:
         raise InvalidSnapshot(f"its slices {sorted(missing)} are None, and a slice never is")
     declared = types(mounts)
-    return {name: _convert(name, value, declared.get(name)) for name, value in plain.items()}
+    return {name: convert_slice(name, value, declared.get(name)) for name, value in plain.items()}
 
 
 def _migrate(process: type[SessionProcess], plain: dict[str, Any], version: int) -> dict[str, Any]:
@@ -77,7 +77,17 @@ def types(mounts: Mounts) -> dict[str, Any]:
     return {name: kind for name, kind in kinds.items() if kind is not None}
 
 
-def _encode(name: str, value: Any, kind: Any) -> bytes:
+def encode_slice(name: str, value: Any, kind: Any) -> bytes:
+    """Return a slice, or an own key, as bytes.
+
+    Args:
+        name: What it is called.
+        value: Its value.
+        kind: Its declared type, or None.
+
+    Raises:
+        NotSerializable: Something in it is neither plain data nor of the declared type.
+    """
     if kind is None:
         return codec.encode(value, name)
     try:
@@ -90,7 +100,12 @@ def _encode(name: str, value: Any, kind: Any) -> bytes:
     return data
 
 
-def _convert(name: str, value: Any, kind: Any) -> Any:
+def convert_slice(name: str, value: Any, kind: Any) -> Any:
+    """Return a slice, or an own key, from plain data, as its declared type, if it has one.
+
+    Raises:
+        InvalidSnapshot: It does not fit.
+    """
     if kind is None:
         return value
     try:

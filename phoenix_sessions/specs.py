@@ -73,6 +73,7 @@ def make_spec(process: type[SessionProcess], config: Config, handle: Callable[[s
         max_effects=getattr(process, "max_effects", config.max_effects),
         handle=handle,
         development=DevelopmentChecks(clock) if config.debug else None,
+        durability=getattr(process, "durability", config.durability),
     )
 
 

@@ -1,4 +1,4 @@
-"""The verbs that start and end sessions.
+"""The verbs that start sessions.
 
 Rules:
     1. A verb that can wait has an ``a…`` twin, as in Django's ORM, and refuses to run on an event loop's thread.
@@ -7,18 +7,23 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from .core.errors import SessionAlreadyStarted, SessionNotFound, SessionStopped
+from .core.errors import (
+    SessionAlreadyStarted,
+    SessionNotFound,
+    SessionStopped,
+)
 from .core.limits import check_session_id
 from .finding import Finding
 from .process import Seconds, SessionProcess, idle_time
 from .ref import SessionRef
 from .retrying import aretry, retry
-from .runtime import shortcuts
-from .runtime.mailbox import take_turn
-from .runtime.session import Session
-from .runtime.shortcuts import UNDONE
+from .runtime import flow
+from .runtime.flow import Steps
 from .snapshot import restore
 from .waiting import refuse_on_event_loop
 
@@ -32,7 +37,7 @@ UNSET: Final = _Unset()
 
 
 class Starting(Finding):
-    """The part of ``sessions`` that starts and ends them."""
+    """The part of ``sessions`` that starts them."""
 
     # -- start -----------------------------------------------------------------------------------------------------
 
@@ -81,7 +86,12 @@ class Starting(Finding):
         """Async twin of ``start_session``."""
 
         async def attempt() -> SessionRef:
-            return self._start(id, process, args, ttl, snapshot)
+            process_ = process or self.config.process
+            if self._is_local(process_):
+                return self._start_local(id, process_, args, ttl, snapshot)
+            with self._naming(id):
+                await flow.arun(self._begin(self.shared.start, id, process_, args, ttl, snapshot))
+            return self._ref(id)
 
         return await aretry(attempt, retries, self.supervisor.clock)
 
@@ -103,6 +113,11 @@ class Starting(Finding):
         """
         refuse_on_event_loop("get_or_start")
         id = check_session_id(id)
+        process = process or self.config.process
+        if not self._is_local(process):
+            steps = functools.partial(self._begin, self.shared.get_or_start, id, process, args, ttl, snapshot)
+            retry(lambda: flow.run(steps()), retries, self.supervisor.clock)
+            return self._ref(id)
         while True:
             session = self.supervisor.registry.get(id)
             if session is None:
@@ -129,6 +144,11 @@ class Starting(Finding):
     ) -> SessionRef:
         """Async twin of ``get_or_start``."""
         id = check_session_id(id)
+        process = process or self.config.process
+        if not self._is_local(process):
+            steps = functools.partial(self._begin, self.shared.get_or_start, id, process, args, ttl, snapshot)
+            await aretry(lambda: flow.arun(steps()), retries, self.supervisor.clock)
+            return self._ref(id)
         while True:
             session = self.supervisor.registry.get(id)
             if session is None:
@@ -143,77 +163,32 @@ class Starting(Finding):
             except (SessionNotFound, SessionStopped):
                 continue
 
-    # -- end -------------------------------------------------------------------------------------------------------
-
-    def touch(self, id: str) -> None:
-        """Put off the session's expiry.
-
-        Raises:
-            SessionNotFound: None runs under the id.
-        """
-        refuse_on_event_loop("touch")
-        self._find(id).touch()
-
-    async def atouch(self, id: str) -> None:
-        """Async twin of ``touch``."""
-        self._find(id).touch()
-
-    def terminate(self, id: str, reason: str = "normal") -> None:
-        """End a session for good; its receivers are told, messages that wait are answered with SessionStopped.
-
-        Raises:
-            SessionNotFound: None runs under the id.
-            CallTimeout: A handler is still running after CALL_TIMEOUT; the session ends as soon as that returns.
-        """
-        refuse_on_event_loop("terminate")
-        found = self.lookup(id) if type(id) is str else None
-        if found is not None and shortcuts.end(found, reason) is not UNDONE:
-            return
-        session = self._ending(id, reason)
-        session.ask(True, self.config.call_timeout, take_turn)
-
-    async def aterminate(self, id: str, reason: str = "normal") -> None:
-        """Async twin of ``terminate``."""
-        found = self.lookup(id) if type(id) is str else None
-        if found is not None and shortcuts.end(found, reason) is not UNDONE:
-            return
-        session = self._ending(id, reason)
-        await session.aask(True, self.config.call_timeout, take_turn)
-
-    def move(self, id: str, new_id: str) -> SessionRef:
-        """Let a session go on under another id, for instance at login; the old id is dead at once.
-
-        Raises:
-            SessionNotFound: None runs under the old id.
-            SessionAlreadyStarted: One runs under the new id.
-            SessionStopped, MailboxFull: It ended before its turn came, or too many messages wait.
-        """
-        refuse_on_event_loop("move")
-        session, target = self._session(id), self.ref(new_id)
-        try:
-            session.ask(True, None, session.move, target.id)
-        except SessionAlreadyStarted:
-            raise SessionAlreadyStarted(target.id, target) from None
-        return target
-
-    async def amove(self, id: str, new_id: str) -> SessionRef:
-        """Async twin of ``move``."""
-        session, target = self._session(id), self.ref(new_id)
-        try:
-            await session.aask(True, None, session.move, target.id)
-        except SessionAlreadyStarted:
-            raise SessionAlreadyStarted(target.id, target) from None
-        return target
-
     # -- the parts that both worlds share --------------------------------------------------------------------------
 
-    def _ending(self, id: str, reason: str) -> Session:
-        """Post the end, which nobody can take back by giving up to wait for it; returns the session."""
-        session = self._session(id)
-        session.check_reentrant()
-        session.cancel_running()
-        session.post_always(session.spec.quiet_end, session.terminate, reason)
-        return session
+    def _is_local(self, process: type[SessionProcess]) -> bool:
+        """Return whether sessions of this class live in this OS process and nowhere else."""
+        return self.specs.get(process).durability == "memory"
+
+    def _begin(
+        self,
+        verb: Callable[..., Steps],
+        id: str,
+        process: type[SessionProcess],
+        args: Any,
+        ttl: Seconds | _Unset | None,
+        snapshot: bytes | None,
+    ) -> Steps:
+        spec = self.specs.get(process)
+        life = spec.ttl if isinstance(ttl, _Unset) else idle_time(ttl)
+        return (yield from verb(check_session_id(id), process, args, life, snapshot))
+
+    @contextlib.contextmanager
+    def _naming(self, id: str) -> Iterator[None]:
+        """Give the error of an id that is taken its handle."""
+        try:
+            yield
+        except SessionAlreadyStarted:
+            raise SessionAlreadyStarted(id, self._ref(id)) from None
 
     def _start(
         self,
@@ -223,8 +198,17 @@ class Starting(Finding):
         ttl: Seconds | _Unset | None,
         snapshot: bytes | None,
     ) -> SessionRef:
-        id = check_session_id(id)
         process = process or self.config.process
+        if self._is_local(process):
+            return self._start_local(id, process, args, ttl, snapshot)
+        with self._naming(id):
+            flow.run(self._begin(self.shared.start, id, process, args, ttl, snapshot))
+        return self._ref(id)
+
+    def _start_local(
+        self, id: str, process: type[SessionProcess], args: Any, ttl: Seconds | _Unset | None, snapshot: bytes | None
+    ) -> SessionRef:
+        id = check_session_id(id)
         spec = self.specs.get(process)
         life = spec.ttl if isinstance(ttl, _Unset) else idle_time(ttl)
         restored = None if snapshot is None else restore(process, spec.mounts, snapshot)

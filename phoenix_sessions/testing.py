@@ -77,6 +77,7 @@ def isolated_sessions(clock: Clock | None = None) -> Iterator[SessionManager]:
         yield sessions
     finally:
         sessions.supervisor.stop()
+        sessions.disconnect()
         sessions.replace(*before)
         sessions.reconfigure()
 
@@ -104,7 +105,7 @@ async def asettle(timeout: float = 5.0) -> None:
     await asyncio.to_thread(settle, timeout)
 
 
-async def receive_change(communicator: Any, timeout: float = 1.0) -> dict[str, Any]:
+async def receive_change(communicator: Any, timeout: float = 5.0) -> dict[str, Any]:
     """Return the next state frame that a ``channels.testing.WebsocketCommunicator`` gets, and acknowledge it.
 
     Answers to dispatches that come before it are acknowledged and left out.

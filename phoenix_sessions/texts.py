@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from .frames import Resume, StateFrame, encode
-from .loops import one_per_loop
+from .runtime.loops import one_per_loop
 
 MAX_TEXTS: Final = 8
 KEPT_FOR: Final = 1.0

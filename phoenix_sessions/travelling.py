@@ -25,14 +25,12 @@ class Travelling(Handle):
     def history(self) -> list[HistoryEntry]:
         """Return what was applied in this life, oldest first, as far as HISTORY_LIMIT keeps it."""
         refuse_on_event_loop("history")
-        session = self._session()
-        entries: list[HistoryEntry] = session.ask(True, None, travel.entries, session)
+        entries: list[HistoryEntry] = self._ask(lambda session: (True, None, travel.entries, session))
         return entries
 
     async def ahistory(self) -> list[HistoryEntry]:
         """Async twin of ``history``."""
-        session = self._session()
-        entries: list[HistoryEntry] = await session.aask(True, None, travel.entries, session)
+        entries: list[HistoryEntry] = await self._aask(lambda session: (True, None, travel.entries, session))
         return entries
 
     def travel_to(self, version: int) -> int:
@@ -42,13 +40,11 @@ class Travelling(Handle):
             VersionNotFound: That version is not kept, or never was.
         """
         refuse_on_event_loop("travel_to")
-        session = self._session()
-        return int(session.ask(True, None, travel.travel_to, session, version))
+        return int(self._ask(lambda session: (True, None, travel.travel_to, session, version)))
 
     async def atravel_to(self, version: int) -> int:
         """Async twin of ``travel_to``."""
-        session = self._session()
-        return int(await session.aask(True, None, travel.travel_to, session, version))
+        return int(await self._aask(lambda session: (True, None, travel.travel_to, session, version)))
 
     def undo(self) -> int:
         """Take back the last change that is not undone yet; returns the new version.
@@ -57,13 +53,11 @@ class Travelling(Handle):
             VersionNotFound: Nothing is kept that could be undone.
         """
         refuse_on_event_loop("undo")
-        session = self._session()
-        return int(session.ask(True, None, travel.undo, session))
+        return int(self._ask(lambda session: (True, None, travel.undo, session)))
 
     async def aundo(self) -> int:
         """Async twin of ``undo``."""
-        session = self._session()
-        return int(await session.aask(True, None, travel.undo, session))
+        return int(await self._aask(lambda session: (True, None, travel.undo, session)))
 
     def redo(self) -> int:
         """Take back the last undo; returns the new version.
@@ -72,13 +66,11 @@ class Travelling(Handle):
             VersionNotFound: Since the last undo, if there was one, something else has changed.
         """
         refuse_on_event_loop("redo")
-        session = self._session()
-        return int(session.ask(True, None, travel.redo, session))
+        return int(self._ask(lambda session: (True, None, travel.redo, session)))
 
     async def aredo(self) -> int:
         """Async twin of ``redo``."""
-        session = self._session()
-        return int(await session.aask(True, None, travel.redo, session))
+        return int(await self._aask(lambda session: (True, None, travel.redo, session)))
 
     def snapshot(self) -> bytes:
         """Return the state as bytes, for ``start_session(..., snapshot=)``.
@@ -87,13 +79,11 @@ class Travelling(Handle):
             NotSerializable: Something in it is neither plain data nor of a declared ``state_type``; names the path.
         """
         refuse_on_event_loop("snapshot")
-        session = self._session()
-        return _take(session, session.ask(True, None, session.read, None))
+        return _take(*self._reach(lambda session: (True, None, session.read, None)))
 
     async def asnapshot(self) -> bytes:
         """Async twin of ``snapshot``."""
-        session = self._session()
-        return _take(session, await session.aask(True, None, session.read, None))
+        return _take(*(await self._areach(lambda session: (True, None, session.read, None))))
 
 
 def _take(session: Session, state: Any) -> bytes:

@@ -26,10 +26,11 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views import View
 
-from .core.errors import MailboxFull, SessionNotFound, SessionStopped
+from .core.errors import BackendUnavailable, MailboxFull, SessionNotFound, SessionStopped, ShuttingDown
 from .core.selector import Selector
-from .identity import KEY
+from .identity import afind_id
 from .joining import join
+from .manager import sessions
 from .middleware import unavailable
 from .outbox import Outbox
 from .pump import RECONNECT, close_code
@@ -69,16 +70,19 @@ class SessionEventStream(View):
         """
         if not isinstance(request, ASGIRequest):
             raise ImproperlyConfigured("SessionEventStream needs ASGI: under WSGI each stream would hold a worker")
-        id = await request.session.aget(KEY)
+        try:
+            id = await afind_id(request.session)
+        except (MailboxFull, BackendUnavailable):
+            return unavailable(1)
         seen = request.headers.get("Last-Event-ID")  # newer than the query, which the page was painted with
         if id is None or seen == END_ID:
             return HttpResponse(status=204)
         since = from_event_id(seen) if seen is not None else from_query(request.META["QUERY_STRING"].encode())
         try:
             _, outbox, subscription = await join(id, self.auto_start, self.subscriptions, since)
-        except (SessionNotFound, SessionStopped):
-            return HttpResponse(status=204)
-        except MailboxFull:
+        except (SessionNotFound, SessionStopped, ShuttingDown):
+            return self._come_back() if sessions.stopping else HttpResponse(status=204)
+        except (MailboxFull, BackendUnavailable):
             return unavailable(1)
         events = self._events(outbox, subscription)
         weakref.finalize(events, subscription.drop).atexit = False  # in case the response gets lost on its way
@@ -112,6 +116,11 @@ class SessionEventStream(View):
             yield _retry(RETRY_AFTER_ERROR)
         finally:
             subscription.unsubscribe()
+            sessions.pages.remove(outbox)
+
+    def _come_back(self) -> HttpResponse:
+        """Return an empty stream: after any other answer than 200 an EventSource never comes back."""
+        return HttpResponse(_retry(self.retry), content_type="text/event-stream", headers={"Cache-Control": "no-cache"})
 
     def _next(self, outbox: Outbox) -> bytes | None:
         frame = outbox.next_state()

@@ -25,6 +25,8 @@ LEVELS: Final[Mapping[str, int]] = {
     telemetry.SESSION_RESTART: logging.WARNING,
     telemetry.SESSION_CRASH: logging.ERROR,
     telemetry.RATE_LIMIT_EXCEEDED: logging.WARNING,
+    telemetry.UNAVAILABLE: logging.WARNING,
+    telemetry.CONFLICT: logging.DEBUG,
     telemetry.COMMUNICATION_ERROR: logging.ERROR,
     telemetry.CLEANUP_ERROR: logging.ERROR,
     telemetry.EFFECT_EXCEPTION: logging.ERROR,

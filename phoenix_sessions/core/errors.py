@@ -8,6 +8,7 @@
     ├── SessionStopped                     the session ended before it came to this message
     ├── SessionLimitReached                MAX_SESSIONS sessions run already
     ├── RateLimitExceeded                  RATE_LIMIT new sessions were started in its window
+    ├── ShuttingDown                       this OS process stops, so it starts no sessions
     ├── InvalidSessionId (ValueError)      not 1 to 64 of A-Z a-z 0-9 _ -
     ├── InvalidAction (ValueError)         an action whose type, meta or routing is wrong
     ├── InvalidReducer (ValueError)        a reducer class or a mount that cannot work
@@ -22,10 +23,12 @@
     ├── VersionNotFound (LookupError)      no such version to travel to, or nothing to undo or redo
     ├── NotSerializable (TypeError)        a value that a snapshot cannot hold
     ├── InvalidSnapshot (ValueError)       bytes that are no snapshot of this process class
-    └── BackendError                       the engine behind a shared backend
-        ├── BackendUnavailable
-        ├── Conflict
-        └── Fenced
+    ├── StateTooLarge                      more bytes than a shared backend may hold for one session
+    ├── EventTooLarge (ValueError)         more bytes than an event of a stream may have
+    └── BackendError                       the engine behind a shared backend holds what makes no sense
+        ├── BackendUnavailable             it could not be asked in time
+        ├── Conflict                       somebody else was first
+        └── Fenced                         somebody else has taken over
 
 Wrong settings are Django's ``ImproperlyConfigured``, not one of these. Every error carries its
 facts as attributes; its message says what was received, the rule, and the way out.
@@ -125,6 +128,21 @@ class RateLimitExceeded(SessionError):
         super().__init__(
             f"{limit} sessions were started within {window:g} s, which is the limit; try again in "
             f'{retry_after:.1f} s, or raise PHOENIX_SESSIONS["RATE_LIMIT"]'
+        )
+
+
+class ShuttingDown(SessionError):
+    """This OS process stops, so it starts no sessions; another one, or its successor, will.
+
+    Attributes:
+        retry_after: When to come back (seconds from now).
+    """
+
+    def __init__(self, retry_after: float = 1.0) -> None:
+        self.retry_after = retry_after
+        super().__init__(
+            f"this process is being stopped (sessions.stop, SIGTERM or its exit), so it starts no sessions; another "
+            f"one, or its successor, may: try again in {retry_after:g} s"
         )
 
 
@@ -329,17 +347,85 @@ class InvalidSnapshot(SessionError, ValueError):
         super().__init__(f"the snapshot cannot be restored: {why}")
 
 
+class StateTooLarge(SessionError):
+    """A state with more bytes than a shared backend is allowed to hold for one session; nothing was changed.
+
+    Attributes:
+        session_id: The session.
+        size: What the state would take (bytes).
+        limit: What it may take (bytes).
+    """
+
+    def __init__(self, session_id: str, size: int, limit: int) -> None:
+        self.session_id = session_id
+        self.size = size
+        self.limit = limit
+        super().__init__(
+            f"the state of session {session_id!r} would take {size} bytes, and may take {limit}: keep large values "
+            f'elsewhere, with their keys in the state, or raise PHOENIX_SESSIONS["MAX_STATE_BYTES"]'
+        )
+
+
+class EventTooLarge(SessionError, ValueError):
+    """An event with more bytes than a stream carries; nothing was published.
+
+    Attributes:
+        stream: The name of the stream.
+        size: What the payload takes (bytes).
+        limit: What it may take (bytes).
+    """
+
+    def __init__(self, stream: str, size: int, limit: int) -> None:
+        self.stream = stream
+        self.size = size
+        self.limit = limit
+        super().__init__(
+            f"an event of {size} bytes is too large for stream {stream!r}, which carries {limit}: store it, and "
+            f"publish where it is"
+        )
+
+
 class BackendError(SessionError):
-    """The engine behind a shared backend failed."""
+    """The engine behind a shared backend holds, or answers, what makes no sense."""
 
 
 class BackendUnavailable(BackendError):
-    """The engine cannot be reached; this is never taken for "not found"."""
+    """The engine could not be asked in time; this is never taken for "not found".
+
+    Attributes:
+        maybe: Whether what was asked for may have been done.
+    """
+
+    def __init__(self, why: object, *, maybe: bool = False) -> None:
+        self.maybe = maybe
+        self._why: str = why._why if isinstance(why, BackendUnavailable) else str(why)
+        done = "it is unknown whether it was done" if maybe else "nothing was done"
+        super().__init__(f"the engine of the shared backend cannot be asked, and {done}: {self._why}")
 
 
 class Conflict(BackendError):
-    """Another worker committed first."""
+    """Somebody else was first: the session is not what a change was worked out from, or a new id is taken.
+
+    Attributes:
+        session_id: The session.
+        record: What it is now, a ``phoenix_sessions.backends.base.Record``.
+    """
+
+    def __init__(self, session_id: str, record: Any = None) -> None:
+        self.session_id = session_id
+        self.record = record
+        super().__init__(f"session {session_id!r} was changed by somebody else meanwhile")
 
 
 class Fenced(BackendError):
-    """Another worker has taken over the lease."""
+    """Somebody else has taken over: a lease, or the ownership of a session. Stop what needed it.
+
+    Attributes:
+        name: The lease or the session.
+        fence: The fencing number that does not count any more.
+    """
+
+    def __init__(self, name: str, fence: int) -> None:
+        self.name = name
+        self.fence = fence
+        super().__init__(f"{name!r} has another owner now: fencing number {fence} does not count any more")

@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -27,10 +28,12 @@ class Reply(msgspec.Struct, frozen=True):
     Attributes:
         value: What ``ref.call`` returns.
         state: The session's next state, a mapping that still has every slice.
+        effects: What ``dispatch_async`` is to start once that is committed: types, or (type, payload).
     """
 
     value: Any = None
     state: Any = UNCHANGED
+    effects: Sequence[str | tuple[str, Any]] = ()
 
 
 class NoReply(msgspec.Struct, frozen=True):
@@ -38,9 +41,11 @@ class NoReply(msgspec.Struct, frozen=True):
 
     Attributes:
         state: The session's next state, a mapping that still has every slice.
+        effects: As for ``Reply``.
     """
 
     state: Any = UNCHANGED
+    effects: Sequence[str | tuple[str, Any]] = ()
 
 
 class Stop(msgspec.Struct, frozen=True):

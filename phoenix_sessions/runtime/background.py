@@ -5,6 +5,7 @@ Rules:
     2. The loop runs coroutines and timers and touches no state. User code that may block (``def`` handlers whose sender
        does not wait) runs on the workers.
     3. A forked child starts its own; the parent's are left alone. At exit the loop is stopped and joined.
+    4. While the interpreter goes down no pool takes work and no thread can be had: a crew made before does it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor  # here and now: lazily, a fork could find its import under way
 from contextvars import Context
 from typing import Any, Final
+
+from .crew import Crew
 
 logger = logging.getLogger("phoenix_sessions")
 
@@ -42,13 +45,13 @@ class Background:
         around_work: Callable[[], None] | None = None,
         companion: Callable[[], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        self._around_work = around_work or _nothing
+        self._around_work = around_work or nothing
         self._companion = companion
         self._lock = threading.Lock()
         self._idle = threading.Condition(self._lock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._workers: ThreadPoolExecutor | None = None
+        self._workers: ThreadPoolExecutor | Crew | None = None
         self._effect_workers: ThreadPoolExecutor | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self.pending = 0
@@ -96,6 +99,14 @@ class Background:
             self._finish()
             raise
 
+    def keep_running(self, coroutine_function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a coroutine on the loop for as long as that lives; nobody who waits for work to end waits for it."""
+        self._started().call_soon_threadsafe(lambda: self._create(coroutine_function(), _report), context=Context())
+
+    def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
+        """Call back on the loop."""
+        self._started().call_soon_threadsafe(callback, *args, context=Context())
+
     def cancel(self, task: asyncio.Task[Any]) -> None:
         """Cancel a task of the loop, from any thread."""
         self._started().call_soon_threadsafe(task.cancel)
@@ -116,7 +127,12 @@ class Background:
             workers = self._effect_workers
         self._submit(workers, work, args)
 
-    def _submit(self, workers: ThreadPoolExecutor, work: Callable[..., None], args: tuple[Any, ...]) -> None:
+    def retire(self, crew: Crew) -> None:
+        """Leave what the workers would have done to a crew; the interpreter is about to go down."""
+        with self._lock:
+            self._workers = crew
+
+    def _submit(self, workers: ThreadPoolExecutor | Crew, work: Callable[..., None], args: tuple[Any, ...]) -> None:
         self._begin()
         token = [None]  # the pool keeps what it had no thread for, and a later one would do it
         try:
@@ -211,13 +227,13 @@ def _take(token: list[None]) -> bool:
     return True
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Do nothing around the work."""
 
 
 def _report(task: asyncio.Task[Any]) -> None:
     if not task.cancelled() and task.exception() is not None:
-        logger.error("the companion of the background loop failed", exc_info=task.exception())
+        logger.error("what keeps running on the background loop has failed", exc_info=task.exception())
 
 
 def _interrupted(loop: asyncio.AbstractEventLoop) -> bool:
@@ -241,6 +257,7 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
         for task in tasks:
             task.cancel()
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())  # backends close a loop's connections then
         loop.close()
 
 

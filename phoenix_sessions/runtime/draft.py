@@ -43,12 +43,12 @@ class Draft:
         "_action", "_now", "_route", "_session", "applied", "changed", "ran", "state", "unmatched", "waiting",
     )  # fmt: skip
 
-    def __init__(self, session: Store, action: Action, route: Route) -> None:
+    def __init__(self, session: Store, action: Action, route: Route, state: State | None = None) -> None:
         self._session = session
         self._action = action
         self._route = route
         self._now = session.supervisor.clock.monotonic()
-        self.state = session.state
+        self.state = session.state if state is None else state
         self.changed: dict[str, Any] = {}
         self.applied: list[tuple[Action, dict[str, Any]]] = []
         self.unmatched: list[tuple[Action, Reducer | None, str | None]] = []

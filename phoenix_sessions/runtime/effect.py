@@ -175,9 +175,10 @@ class Effect:
         except MailboxFull as full:
             self._session.report(full, "effect")
 
-    def _apply_failure(self, action: Action) -> None:
-        if not self._effects.over:  # the next life knows nothing of this effect
-            self._session.apply_unasked(action, self._step.failed, "effect")
+    def _apply_failure(self, action: Action) -> Any:
+        if self._effects.over:  # the next life knows nothing of this effect
+            return None
+        return self._session.apply_unasked(action, self._step.failed, "effect")
 
     def _clean_up(self, cleanup: Callable[[], Any]) -> None:
         with contextlib.suppress(RuntimeError):  # the interpreter is going down

@@ -47,6 +47,11 @@ class Effects:
         """Return how many run or wait (count)."""
         return len(self._running) + len(self._waiting) + len(self._delayed)
 
+    @property
+    def idle(self) -> bool:
+        """Whether none runs or waits, nor has left anything to be called at the end."""
+        return not (len(self) or self._kept)
+
     def start(self, action: Action, steps: tuple[EffectStep, ...], context: Context) -> list[Effect]:
         """Start what the mounts do for an action, each at its pace; returns the effects.
 

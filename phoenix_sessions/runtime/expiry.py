@@ -44,11 +44,13 @@ class Expiry:
         with self._lock:
             return sum(map(len, self._buckets.values()))
 
-    def file(self, session: Session) -> None:
-        """Put the session where its idle time will be looked at."""
-        if session.ttl is None:
-            return
-        number = math.ceil((session.touched + session.ttl) / WIDTH)
+    def file(self, session: Session, due: float | None = None) -> None:
+        """Put the session where its idle time will be looked at: when it may be over, or at another time."""
+        if due is None:
+            if session.ttl is None:
+                return
+            due = session.touched + session.ttl
+        number = math.ceil(due / WIDTH)
         with self._lock:
             bucket = self._buckets.get(number)
             if bucket is None:

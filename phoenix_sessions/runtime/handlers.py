@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any, Final, NamedTuple
 
-from ..core.errors import CallFailed, CastFailed, SessionStopped
+from ..core.action import make_action
+from ..core.errors import CallFailed, CastFailed, SessionError, SessionStopped
 from ..core.replies import UNCHANGED, NoReply, Reply, Stop
 from ..core.state import differences, is_state
 from . import telemetry
@@ -89,6 +91,8 @@ def info(session: Session, message: Any) -> Any:
 
 def _handle(session: Session, kind: Kind, request: Any, *, unasked: bool) -> Any:
     """Call the handler, or let it begin as a coroutine; ``unasked``: nobody is there to get its failure."""
+    if session.shared:
+        return session.handle(kind, request, unasked)  # type: ignore[attr-defined]  # see ``shared.replica``
     taken = _taking(session, kind, request)
     if unasked:
         taken = _reporting(session, taken)
@@ -163,16 +167,37 @@ def take(session: Session, kind: Kind, request: Any, answer: Any) -> Any:
         CallFailed, CastFailed: The answer is none; the session has crashed.
     """
     try:
-        if not isinstance(answer, kind.answer | Stop):
-            raise TypeError(f"the handler returned {answer!r}: it must return {kind.answer.__name__}(...) or Stop(...)")
-        changed = _changed_by(session, answer.state)
+        changed = changes(session, kind, answer)
     except Exception as error:
         raise crashed(session, kind, request, error) from error
     if changed:
         session.change(None, kind.origin, changed)
     if isinstance(answer, Stop):
         session.finish_life(answer.reason)
+    else:
+        begin_effects(session, answer)
     return None if isinstance(answer, NoReply) else answer.value
+
+
+def begin_effects(session: Session, answer: Reply | NoReply) -> None:
+    """Start the effects that a handler's answer names; one that cannot be started is reported."""
+    for effect in answer.effects:
+        try:
+            action = make_action(*effect, None) if isinstance(effect, tuple) else make_action(effect, None, None)
+            session.start_effects(action, session.spec.mounts.effects(action.type, None, None), copy_context())
+        except (SessionError, TypeError) as error:
+            session.report(error, "effect", action=str(effect))
+
+
+def changes(session: Session, kind: Kind, answer: Any) -> dict[str, Any]:
+    """Return what a handler's answer changes.
+
+    Raises:
+        TypeError: It is none, or its next state cannot be one.
+    """
+    if not isinstance(answer, kind.answer | Stop):
+        raise TypeError(f"the handler returned {answer!r}: it must return {kind.answer.__name__}(...) or Stop(...)")
+    return _changed_by(session, answer.state)
 
 
 def crashed(session: Session, kind: Kind, request: Any, error: Exception) -> CallFailed | CastFailed:

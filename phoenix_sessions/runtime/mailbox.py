@@ -346,7 +346,7 @@ class Mailbox:
     def cancel_running(self) -> None:
         """Cancel the ``async def`` handler that is running, if one is."""
         suspended = self._suspended
-        if suspended is not None:
+        if suspended is not None and not suspended.firm:
             suspended.cancelled = True
             if suspended.task is not None:
                 self.background.cancel(suspended.task)

@@ -43,17 +43,21 @@ class Suspended:
     Args:
         coroutine: Runs on the background loop.
         finish: Called with the coroutine's task, on a worker, while the mailbox is still busy; returns the answer.
+        firm: Whether the end of the session waits for it, instead of cancelling it.
 
     Attributes:
         task: What runs the coroutine, once it does.
         cancelled: Whether somebody wants it to end, be it before its first step.
     """
 
-    __slots__ = ("cancelled", "coroutine", "finish", "task")
+    __slots__ = ("cancelled", "coroutine", "finish", "firm", "task")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], finish: Callable[[asyncio.Task[Any]], Any]) -> None:
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Any], finish: Callable[[asyncio.Task[Any]], Any], *, firm: bool = False
+    ) -> None:
         self.coroutine = coroutine
         self.finish = finish
+        self.firm = firm
         self.task: asyncio.Task[Any] | None = None
         self.cancelled = False
 

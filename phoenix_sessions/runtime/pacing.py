@@ -46,7 +46,8 @@ class Pacing:
         turn = object()
         self._waiting[key] = turn, session.later(pace.seconds, True, self._due, key, turn, work, *args)
 
-    def _due(self, key: Key, turn: object, work: Work, *args: Any) -> None:
-        if self._waiting[key][0] is turn:
-            del self._waiting[key]
-            work(*args)
+    def _due(self, key: Key, turn: object, work: Work, *args: Any) -> Any:
+        if self._waiting[key][0] is not turn:
+            return None
+        del self._waiting[key]
+        return work(*args)

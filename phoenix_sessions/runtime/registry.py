@@ -3,13 +3,16 @@
 Rules:
     1. An id is taken from the moment a start is admitted until the session has ended.
     2. Admission is atomic and O(1): taken? then the limit, then the rate. An id that is taken uses up nothing.
+    3. Once it is closed nobody is admitted, so that those who are there are all who will ever be.
 """
 
 from __future__ import annotations
 
+import math
 import threading
+from collections.abc import Callable
 
-from ..core.errors import SessionAlreadyStarted, SessionLimitReached
+from ..core.errors import SessionAlreadyStarted, SessionLimitReached, ShuttingDown
 from ..core.limits import Rate, RateLimit
 from .session import Session
 
@@ -24,6 +27,8 @@ class Registry:
     Attributes:
         handled: How many actions were applied by sessions that have ended (count).
         get: Returns the session under an id, or None; the same function for as long as the registry lives.
+        closed: Whether nobody is admitted any more.
+        make_room: Has a session leave that can come back; returns whether one does.
     """
 
     def __init__(self, max_sessions: int, rate: Rate | None) -> None:
@@ -31,6 +36,8 @@ class Registry:
         self._lock = threading.Lock()
         self.get = self._sessions.get
         self.handled = 0
+        self.closed = False
+        self.make_room: Callable[[], bool] = _nobody_leaves
         self.limit(max_sessions, rate)
 
     def limit(self, max_sessions: int, rate: Rate | None) -> None:
@@ -43,7 +50,14 @@ class Registry:
         self._lock = threading.Lock()
         self._sessions.clear()
         self.handled = 0
+        self.closed = False
         self.limit(self.max_sessions, None if self.rate_limit is None else self.rate_limit.rate)
+
+    def close(self) -> bool:
+        """Admit nobody any more; returns whether that is new."""
+        with self._lock:
+            was, self.closed = self.closed, True
+        return not was
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -56,17 +70,67 @@ class Registry:
         """Put a new session under its id.
 
         Raises:
+            ShuttingDown: It is closed.
             SessionAlreadyStarted: The id is taken.
-            SessionLimitReached: There are too many.
+            SessionLimitReached: There are too many, and nobody makes room.
             RateLimitExceeded: They come too fast.
         """
+        try:
+            self._admit(session, self.max_sessions)
+        except SessionLimitReached:
+            if not self.make_room():
+                raise
+            self._admit(session, math.inf)
+
+    def _admit(self, session: Session, limit: float) -> None:
         with self._lock:
+            if self.closed:
+                raise ShuttingDown
             if session.id in self._sessions:
                 raise SessionAlreadyStarted(session.id)
-            if len(self._sessions) >= self.max_sessions:
+            if len(self._sessions) >= limit:
                 raise SessionLimitReached(self.max_sessions)
             if self.rate_limit is not None:
                 self.rate_limit.take(session.started_at)
+            self._sessions[session.id] = session
+
+    def count_start(self, session: Session) -> None:
+        """Count the start of a session that somebody else decides on.
+
+        Raises:
+            ShuttingDown: It is closed.
+            RateLimitExceeded: They come too fast.
+        """
+        with self._lock:
+            if self.closed:
+                raise ShuttingDown
+            if self.rate_limit is not None:
+                self.rate_limit.take(session.started_at)
+
+    def keep(self, session: Session) -> Session:
+        """Put a session that runs elsewhere, too, under its id, if none is there that lives; returns the one that is.
+
+        A closed registry keeps it, too: it serves the requests that this worker still has.
+        """
+        with self._lock:
+            there = self._sessions.get(session.id)
+            if there is None or there.ended is not None:
+                there = self._sessions[session.id] = session
+            return there
+
+    def take_over(self, session: Session) -> None:
+        """Put a session under its id that belongs to this worker from now on.
+
+        Raises:
+            ShuttingDown: It is closed: nobody would write it down any more.
+            SessionAlreadyStarted: One that lives is there.
+        """
+        with self._lock:
+            if self.closed:
+                raise ShuttingDown
+            there = self._sessions.get(session.id)
+            if there is not None and there.ended is None:
+                raise SessionAlreadyStarted(session.id)
             self._sessions[session.id] = session
 
     def remove(self, session: Session) -> None:
@@ -87,3 +151,7 @@ class Registry:
                 raise SessionAlreadyStarted(new_id)
             self._sessions[new_id] = self._sessions.pop(session.id)
             session.id = new_id
+
+
+def _nobody_leaves() -> bool:
+    return False

@@ -15,13 +15,14 @@ import logging
 from collections.abc import Mapping
 from contextvars import Context
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from ..core.action import Action
 from ..core.errors import MailboxFull, SessionNotFound, SessionStopped
 from ..core.mounts import EffectStep, Route
 from ..core.state import is_state
 from . import telemetry
+from .departure import Departure
 from .effect import Effect
 from .effects import Effects
 from .lives import Lives
@@ -48,6 +49,12 @@ class Session(Store):
         bucket: Where the expiry has filed the session.
         restored: State from a snapshot, which every life begins with; or None.
     """
+
+    shared: ClassVar[bool] = False
+    """Whether its truth is elsewhere, so that what changes it is a flow."""
+
+    stored: ClassVar[bool] = False
+    """Whether a shared backend has it."""
 
     __slots__ = (
         "__weakref__", "_effects", "args", "bucket", "ended", "instance", "lives", "restored", "started_at",
@@ -82,6 +89,7 @@ class Session(Store):
         self.history = None
         self.subscriptions = None
         self._memo = None
+        self._once = None
         self._pacing = None
         self.args = args
         self.ttl = ttl
@@ -132,6 +140,14 @@ class Session(Store):
         Raises:
             Exception: Whatever ``init_state`` of the process or of a reducer raised.
         """
+        self.open(self.newborn())
+
+    def newborn(self) -> dict[str, Any]:
+        """Return the state that a life begins with.
+
+        Raises:
+            Exception: Whatever ``init_state`` of the process or of a reducer raised.
+        """
         self.instance = None
         own = self._own_state() if self.spec.own_state else None
         slices = self.spec.mounts.init_state()
@@ -141,7 +157,7 @@ class Session(Store):
             slices.update(own)
         if self.restored is not None:
             slices.update(self.restored)
-        self.open(slices)
+        return slices
 
     def _own_state(self) -> Mapping[str, Any]:
         own = self.process.init_state(self.args)
@@ -225,6 +241,10 @@ class Session(Store):
             raise SessionNotFound(self.id)
         self.touched = self.supervisor.clock.monotonic()
 
+    def touch(self) -> None:
+        """Put off the expiry."""
+        self.touched = self.supervisor.clock.monotonic()
+
     def apply(self, action: Action, route: Route, origin: str = "dispatch") -> int:
         """Apply an action and return the version after it; first cancel the effects that it names.
 
@@ -293,11 +313,20 @@ class Session(Store):
             self.subscriptions.purge(self.version)
             telemetry.execute(telemetry.UNSUBSCRIBE, {"count": 1}, self.metadata())
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether something of it would be lost now that should be kept."""
+        return False
+
     def terminate(self, reason: str) -> None:
         """End the session for good, whatever its restart policy."""
         if self.ended is None:
             self._say_goodbye(reason)
             self._end("terminated", reason)
+
+    def shut_down(self) -> None:
+        """Leave this OS process, which stops."""
+        self.terminate(Departure.SHUTDOWN)
 
     def expire(self) -> None:
         """End the session if it is idle for its TTL, nobody is subscribed, and it has not ended."""

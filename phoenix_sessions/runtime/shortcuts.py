@@ -22,6 +22,7 @@ from ..core.memoised import CreatedSelector
 from ..core.reducer import UNMATCHED
 from ..core.replies import UNCHANGED, Reply
 from ..core.selector import Selector, check_selector, select
+from .departure import Departure
 from .handlers import CALL, REFUSALS, crashed, take
 from .session import Session
 from .telemetry import hot
@@ -98,8 +99,8 @@ def apply_unasked(session: Session, type: str, payload: Any, meta: Mapping[str, 
 
 
 def _is_special(meta: object) -> bool:
-    """Return whether this is no plain meta, or may cancel effects."""
-    return type(meta) is not dict or "cancel_ref" in meta
+    """Return whether this is no plain meta, may cancel effects, or names an action that is applied once."""
+    return type(meta) is not dict or "cancel_ref" in meta or "id" in meta
 
 
 def call(session: Session, request: Any) -> Any:
@@ -131,7 +132,7 @@ def call(session: Session, request: Any) -> Any:
             raise
         except Exception as error:
             raise crashed(session, CALL, request, error) from error
-        if type(reply) is Reply and (reply.state is state or reply.state is UNCHANGED):
+        if type(reply) is Reply and (reply.state is state or reply.state is UNCHANGED) and not reply.effects:
             return reply.value
         return take(session, CALL, request, reply)
     finally:
@@ -151,6 +152,8 @@ def end(session: Session, reason: str) -> Literal[True] | _Undone:
         return UNDONE
     session.owner = get_ident()
     try:
+        if session.stored and isinstance(session.ended, Departure):  # it goes on elsewhere, and is to end there
+            return UNDONE
         session.terminate(reason)
         return True
     finally:

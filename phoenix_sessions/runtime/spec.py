@@ -57,12 +57,14 @@ class ProcessSpec:
         max_effects: How many effects of one session run at once (count).
         handle: Makes the user's handle for a session id.
         development: The checks of development, or None.
+        durability: Where its sessions live: "memory", "write_behind" or "write_through".
         plain: Whether actions go straight to the reducers.
     """
 
     __slots__ = (
-        "async_call", "async_cast", "async_info", "development", "handle", "history_limit", "keep_alive", "max_effects",
-        "middleware", "mounts", "own_state", "plain", "process", "quiet_end", "restart", "ttl", "unmatched",
+        "async_call", "async_cast", "async_info", "development", "durability", "handle", "history_limit", "keep_alive",
+        "max_effects", "middleware", "mounts", "own_state", "plain", "process", "quiet_end", "restart", "ttl",
+        "unmatched",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +83,7 @@ class ProcessSpec:
         max_effects: int = 1,
         handle: Callable[[str], Any] = str,
         development: Development | None = None,
+        durability: str = "memory",
     ) -> None:
         self.process = process
         self.mounts = mounts
@@ -95,6 +98,7 @@ class ProcessSpec:
         self.max_effects = max_effects
         self.handle = handle
         self.development = development
+        self.durability = durability
         self.plain = not (middleware or mounts.paced or development)
         self.async_call = inspect.iscoroutinefunction(getattr(process, "handle_call", None))
         self.async_cast = inspect.iscoroutinefunction(getattr(process, "handle_cast", None))

@@ -48,6 +48,7 @@ class SessionStats:
         memory_average: The same per session (bytes).
         uptime: Since the supervisor was built (seconds).
         max_sessions: The limit (count).
+        stored: How many sessions the shared backend has, of all workers (count); None if there is none.
     """
 
     sessions: int
@@ -59,6 +60,7 @@ class SessionStats:
     memory_average: int
     uptime: float
     max_sessions: int
+    stored: int | None = None
 
 
 @dataclass(frozen=True)
@@ -96,9 +98,8 @@ def _dotted_path(process: Any) -> str:
     return f"{process.__module__}.{process.__qualname__}"
 
 
-def session_info(supervisor: Supervisor) -> SessionInfo:
-    """Count the sessions by process class."""
-    sessions = supervisor.registry.all()
+def session_info(sessions: list[Session]) -> SessionInfo:
+    """Count sessions by process class."""
     counts = Counter(_dotted_path(session.spec.process) for session in sessions)
     return SessionInfo(len(sessions), dict(counts))
 

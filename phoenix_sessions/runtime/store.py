@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from ..core.action import Action
@@ -23,6 +23,7 @@ from ..core.errors import SessionError
 from ..core.history import History, Record
 from ..core.memoised import CreatedSelector, Memo
 from ..core.mounts import Direct, Route, reduce
+from ..core.once import Once, name_of
 from ..core.reducer import Reducer
 from ..core.selection import Told
 from ..core.selector import Selector, select
@@ -60,7 +61,7 @@ class Store(Mailbox):
     """
 
     __slots__ = (
-        "_memo", "_pacing", "copy", "direct", "epoch", "handled", "history", "slices", "spec", "subscriptions",
+        "_memo", "_once", "_pacing", "copy", "direct", "epoch", "handled", "history", "slices", "spec", "subscriptions",
         "supervisor", "version",
     )  # fmt: skip
 
@@ -75,6 +76,7 @@ class Store(Mailbox):
     history: History | None
     subscriptions: Subscriptions | None
     _memo: Memo | None
+    _once: Once | None
     _pacing: Pacing | None
 
     @abstractmethod
@@ -130,6 +132,16 @@ class Store(Mailbox):
             StateMutated: In development, a slice was changed in place.
         """
         self.enter()
+        if (name := name_of(action, origin)) is None:
+            return self._apply_once(action, route, origin)
+        if self._once is None:
+            self._once = Once()
+        if name not in self._once:
+            self._apply_once(action, route, origin)
+            self._once.note(name)
+        return self.version
+
+    def _apply_once(self, action: Action, route: Route, origin: str) -> int:
         if telemetry.DISPATCH in telemetry.attached:
             return self._apply_measured(action, route, origin)
         return self._apply(action, route, origin)
@@ -240,6 +252,10 @@ class Store(Mailbox):
     @abstractmethod
     def purge_subscriptions(self) -> None:
         """Forget those who have unsubscribed, which counts as a message."""
+
+    def with_history(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Do work that needs the history; see ``travel``."""
+        return work(self, *args)
 
     # -- commit ------------------------------------------------------------------------------------------------------
 

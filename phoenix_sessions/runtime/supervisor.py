@@ -10,23 +10,27 @@ Rules:
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import secrets
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
-from ..core.errors import RateLimitExceeded, SessionAlreadyStarted, SessionError, SessionNotFound
+from ..core.errors import RateLimitExceeded, SessionAlreadyStarted, SessionNotFound
 from ..core.limits import Rate
 from . import telemetry
-from .background import Background
+from .background import Background, nothing
 from .clock import Clock
+from .crew import Crew
 from .expiry import Expiry
-from .mailbox import take_turn
 from .registry import Registry
 from .session import UNBORN, Session
+from .shutdown import shut_down
 from .spec import ProcessSpec
 from .timers import Timers
+
+logger = logging.getLogger("phoenix_sessions")
 
 STOP_SECONDS: Final = 5.0
 
@@ -52,7 +56,7 @@ class Supervisor:
     ) -> None:
         self.clock = clock
         self.now = clock.monotonic
-        self._around_work = around_work
+        self._around_work = around_work or nothing
         self._companion = companion
         self.registry = Registry(max_sessions, rate)
         self._build()
@@ -94,7 +98,7 @@ class Supervisor:
         """
         session = Session(id, spec, args, ttl, self, restored)
         try:
-            self._admit(session)
+            self.admit(session)
             session.first_life()
         except SessionAlreadyStarted:
             raise  # nothing failed: somebody else was first
@@ -105,9 +109,22 @@ class Supervisor:
             telemetry.execute(telemetry.SESSION_START, {"count": 1}, session.metadata())
         return session
 
-    def _admit(self, session: Session) -> None:
+    def admit(self, session: Session) -> None:
+        """Put a new session under its id.
+
+        Raises:
+            SessionError: It is not admitted.
+        """
+        self.count_start(session, self.registry.admit)
+
+    def count_start(self, session: Session, admit: Callable[[Session], None]) -> None:
+        """Count the start of a session by what admits it, and tell telemetry of the rate.
+
+        Raises:
+            SessionError: It is not admitted.
+        """
         try:
-            self.registry.admit(session)
+            admit(session)
         except RateLimitExceeded as error:
             facts = {"session_id": session.id}
             telemetry.execute(telemetry.RATE_LIMIT_EXCEEDED, {"retry_after": error.retry_after}, facts)
@@ -136,17 +153,24 @@ class Supervisor:
         self.registry.remove(session)
         self.expiry.remove(session)
 
+    def shut_down_all(self, seconds: float, patience: float = 0.0, crew: Crew | None = None) -> bool:
+        """Have every session leave this OS process; returns whether all have, within ``seconds``.
+
+        Args:
+            seconds: How long it may take altogether.
+            patience: How long of that ``async def`` handlers may run on before they are cancelled (seconds).
+            crew: Who runs ``on_terminate``; None = this thread.
+        """
+        left = shut_down(self.registry.all(), seconds, patience, crew, self._around_work)
+        for session in left:  # it ends, and tells its receivers, when its handler returns
+            self.registry.remove(session)
+            if session.unwritten:
+                logger.error("session %s: the stop is over, and what was not written down is lost", session.id)
+        return not left
+
     def stop(self) -> None:
-        """End every session, then the background; for tests and orderly exits."""
-        sessions = self.registry.all()
-        for session in sessions:
-            session.cancel_running()
-            session.post_always(session.spec.quiet_end, session.terminate, "shutdown")
-        for session in sessions:
-            try:
-                session.ask(True, STOP_SECONDS, take_turn)
-            except SessionError:  # it ends, and tells its receivers, when its handler returns
-                self.registry.remove(session)
+        """End every session at once, then the background; for tests."""
+        self.shut_down_all(STOP_SECONDS)
         self.background.stop()
 
 

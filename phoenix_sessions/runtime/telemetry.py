@@ -42,10 +42,13 @@ NOTIFICATION: Final = "phoenix_sessions.notification"
 SELECTOR_HIT: Final = "phoenix_sessions.selector.hit"
 SELECTOR_MISS: Final = "phoenix_sessions.selector.miss"
 COMMIT: Final = "phoenix_sessions.commit"
+CONFLICT: Final = "phoenix_sessions.conflict"
+UNAVAILABLE: Final = "phoenix_sessions.unavailable"
 EFFECT_START: Final = "phoenix_sessions.effect.start"
 EFFECT_STOP: Final = "phoenix_sessions.effect.stop"
 EFFECT_CANCEL: Final = "phoenix_sessions.effect.cancel"
 EFFECT_EXCEPTION: Final = "phoenix_sessions.effect.exception"
+STREAM_GAP: Final = "phoenix_sessions.stream.gap"
 
 
 class Attached(NamedTuple):

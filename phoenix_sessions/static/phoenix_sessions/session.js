@@ -21,7 +21,7 @@
  */
 
 const FINAL = new Set([4401, 4404]); // no other attempt would end differently
-const RESTART = 4012; // come back now, the session has moved to another id
+const RESTART = 4012; // come back now: the session has moved to another id, or may have, or the server is being stopped
 const RESTART_JITTER = 0.25; // seconds
 const RESTART_ATTEMPTS = 5; // in which the new cookie must have come
 const LOST = 1006; // what a browser reports for a connection that was lost without a word
@@ -39,8 +39,8 @@ const MAX_WAITING = 100; // dispatches without a connection
 
 /**
  * Why a dispatch was not done: `code` is the server's (bad_frame, not_allowed, invalid_payload, action_failed, busy,
- * not_started: only its effect was not, rate_limited with `retryAfter` in seconds), or disconnected (sent, answer lost),
- * timeout, closed, or busy (100 wait).
+ * not_started: only its effect was not, in_doubt and engine_failed: it may have been applied, rate_limited and
+ * unavailable with `retryAfter` in seconds), or disconnected (sent, answer lost), timeout, closed, or busy (100 wait).
  */
 export class DispatchError extends Error {
   constructor(code, message, retryAfter) {
