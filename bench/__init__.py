@@ -6,5 +6,9 @@ a thread or a pykka actor for each session), ``memory`` (bytes), ``site`` (Djang
 How: ``measure`` (how time is taken), ``child`` (one group in a fresh process), ``wire`` (what it tells), ``report`` (a
 whole run), ``machine`` (where it ran), ``baseline`` (what it must not fall behind), ``table``, ``charts``.
 
+Of sessions in an engine: ``engines`` (where), ``documents`` (the sessions), ``bare`` (the same commit without us),
+``backend_workers`` and ``backend_worker`` (OS processes that dispatch), ``medians``, ``backend_bytes``,
+``backend_costs``.
+
 Of the soak: ``soak`` (its phases and checks), ``soakers`` (who acts), ``soaked`` (the sessions).
 """

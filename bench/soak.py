@@ -209,7 +209,7 @@ def _check_values(actors: list[Any], ledgers: list[Any]) -> list[tuple[str, bool
 
     def behind() -> int:
         living = [(subscription._session, seen) for subscription, seen in subscriptions if subscription.active]
-        return sum(seen.last is not session.state["count"] for session, seen in living)
+        return sum(seen.last != session.state["count"] for session, seen in living)  # equal ones are not told again
 
     current = _until(lambda: not behind())
     living, wrong = sum(held[0].active for held in subscriptions), sum(seen.wrong for _, seen in subscriptions)
