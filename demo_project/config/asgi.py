@@ -11,9 +11,14 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.sessions import SessionMiddlewareStack
 from shop.routing import websocket_urlpatterns
 
-application = ProtocolTypeRouter(
-    {
-        "http": pages,
-        "websocket": SessionMiddlewareStack(URLRouter(websocket_urlpatterns)),
-    }
+from phoenix_sessions.asgi import SessionLifespan
+
+# A worker that is asked to end tells its pages to look elsewhere before the server cuts them off.
+application = SessionLifespan(
+    ProtocolTypeRouter(
+        {
+            "http": pages,
+            "websocket": SessionMiddlewareStack(URLRouter(websocket_urlpatterns)),
+        }
+    )
 )

@@ -1,7 +1,8 @@
 """Settings of the demo, from the environment (or a ``.env`` file beside manage.py); see ``.env.example``.
 
 Rules:
-    1. With nothing set it runs for development, on SQLite, with sessions in this process's memory.
+    1. With nothing set it runs for development, on SQLite, with sessions in this process's memory;
+       ``PHOENIX_SESSIONS_BACKEND=redis`` or ``database`` has all workers share them.
     2. With DEBUG off it insists on a SECRET_KEY of your own.
     3. Every key of PHOENIX_SESSIONS can be set, as ``PHOENIX_SESSIONS_<KEY>``.
 """
@@ -29,6 +30,17 @@ def text_or_none(text: str) -> str | None:
     return None if text.lower() == "none" else text
 
 
+def backend(name: str) -> str:
+    """Return the dotted path of a backend, which may be given by a short name."""
+    return BACKENDS.get(name, name)
+
+
+BACKENDS = {
+    "memory": "phoenix_sessions.backends.memory.MemoryBackend",
+    "redis": "phoenix_sessions.backends.redis.RedisBackend",
+    "database": "phoenix_sessions.backends.database.DatabaseBackend",
+}
+
 DEBUG = env.bool("DEBUG", default=True)
 SECRET_KEY = env.str("SECRET_KEY", default=DEVELOPMENT_KEY)
 if not DEBUG and SECRET_KEY == DEVELOPMENT_KEY:
@@ -46,6 +58,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "phoenix_sessions",
+    "phoenix_sessions.backends.database",  # its tables; they stay empty unless PHOENIX_SESSIONS_BACKEND=database
     "shop",
 ]
 MIDDLEWARE = [
@@ -116,4 +129,13 @@ PHOENIX_SESSIONS = {
     "CALL_TIMEOUT": env.float("PHOENIX_SESSIONS_CALL_TIMEOUT", default=5.0),
     "KEEP_ALIVE_WHILE_SUBSCRIBED": env.bool("PHOENIX_SESSIONS_KEEP_ALIVE_WHILE_SUBSCRIBED", default=True),
     "AUTO_START": env.bool("PHOENIX_SESSIONS_AUTO_START", default=True),
+    "STOP_TIMEOUT": env.float("PHOENIX_SESSIONS_STOP_TIMEOUT", default=10.0),
+    "BACKEND": backend(env.str("PHOENIX_SESSIONS_BACKEND", default="memory")),
+    "OPTIONS": env.json("PHOENIX_SESSIONS_OPTIONS", default={}),
+    "DURABILITY": text_or_none(env.str("PHOENIX_SESSIONS_DURABILITY", default="none")),
+    "MAX_STATE_BYTES": env.int("PHOENIX_SESSIONS_MAX_STATE_BYTES", default=1024 * 1024),
+    "PASSIVATE_AFTER": env.float("PHOENIX_SESSIONS_PASSIVATE_AFTER", default=60.0),
+    "FLUSH_INTERVAL": env.float("PHOENIX_SESSIONS_FLUSH_INTERVAL", default=1.0),
+    "OWNER_LEASE": env.float("PHOENIX_SESSIONS_OWNER_LEASE", default=10.0),
+    "BACKEND_PATIENCE": env.float("PHOENIX_SESSIONS_BACKEND_PATIENCE", default=5.0),
 }

@@ -3,27 +3,28 @@
 Rules:
     1. Sockets and forms go by the same tables; what is not in them is refused.
     2. Every session checks payloads again (``store_middleware`` in ``processes``), whoever dispatches.
+    3. A payload is checked to be of its shape and stays a dict, which any backend can keep in the history.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, TypedDict
 
 import msgspec
 
 
-class Item(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Item(TypedDict):
     """The payload of actions on one product."""
 
     sku: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 
 
-class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Words(TypedDict):
     """The payload of a search."""
 
-    text: Annotated[str, msgspec.Meta(max_length=80)] = ""
+    text: Annotated[str, msgspec.Meta(max_length=80)]
 
 
-class Parcel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Parcel(TypedDict):
     """The payload of a question to the courier."""
 
     town: Annotated[str, msgspec.Meta(min_length=1, max_length=32)]

@@ -32,17 +32,17 @@ class DeliveryReducer(Reducer):
     @on("ask")
     def asked(self, action: Action, state: Delivery) -> Delivery:
         """Say that it loads."""
-        return {**state, "status": "loading", "town": action.payload.town}
+        return {**state, "status": "loading", "town": action.payload["town"]}
 
     @effect("ask")
     async def ask(self, action: Action, dispatch: Any, state: Delivery) -> None:
         """Ask the courier, and say by an action what came of it."""
         try:
-            cents = await courier.quote(action.payload.town)
+            cents = await courier.quote(action.payload["town"])
         except courier.CourierError as error:  # no fault of ours: whatever else is raised goes to the log as well
             await dispatch(".ask.failed", {"error": "CourierError", "message": str(error)})
         else:
-            await dispatch(".answered", {"town": action.payload.town, "cents": cents})
+            await dispatch(".answered", {"town": action.payload["town"], "cents": cents})
 
     @on("answered")
     def answered(self, action: Action, state: Delivery) -> Delivery:

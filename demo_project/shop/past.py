@@ -78,5 +78,5 @@ def _what(entry: HistoryEntry) -> str:
 
 def _product(action: Action) -> str:
     payload: Any = action.payload
-    product = PRODUCTS.get(getattr(payload, "sku", ""))
+    product = PRODUCTS.get(payload.get("sku", "") if isinstance(payload, dict) else "")
     return product.name if product else ""

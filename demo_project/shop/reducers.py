@@ -52,7 +52,7 @@ class CartReducer(Reducer):
         Raises:
             ValueError: There is no such product, or enough of it.
         """
-        sku, quantity = _known(action.payload.sku), state["items"].get(action.payload.sku, 0)
+        sku, quantity = _known(action.payload["sku"]), state["items"].get(action.payload["sku"], 0)
         if quantity >= MOST_OF_ONE:
             raise ValueError(f"{MOST_OF_ONE} of one kind is all that we sell at once")
         return {**state, "items": {**state["items"], sku: quantity + 1}}
@@ -60,17 +60,17 @@ class CartReducer(Reducer):
     @on("take")
     def take(self, action: Action, state: Cart) -> Cart:
         """Take one of a product out."""
-        quantity = state["items"].get(action.payload.sku, 0)
+        quantity = state["items"].get(action.payload["sku"], 0)
         if quantity <= 1:
             return self.remove(action, state)
-        return {**state, "items": {**state["items"], action.payload.sku: quantity - 1}}
+        return {**state, "items": {**state["items"], action.payload["sku"]: quantity - 1}}
 
     @on("remove")
     def remove(self, action: Action, state: Cart) -> Cart:
         """Take all of a product out."""
-        if action.payload.sku not in state["items"]:
+        if action.payload["sku"] not in state["items"]:
             return state
-        return {**state, "items": {sku: n for sku, n in state["items"].items() if sku != action.payload.sku}}
+        return {**state, "items": {sku: n for sku, n in state["items"].items() if sku != action.payload["sku"]}}
 
     @on("clear")
     def clear(self, action: Action, state: Cart) -> Cart:

@@ -48,12 +48,16 @@ class SearchReducer(Reducer):
     @debounce(PAUSE)
     def typed(self, action: Action, state: Mapping[str, Any]) -> Mapping[str, Any]:
         """Search for what was typed last, once nothing more comes, unless a form was sent and has done it."""
-        return state if action.payload.text == state["query"] else self.now(action, state)
+        return state if action.payload["text"] == state["query"] else self.now(action, state)
 
     @on("now")
     def now(self, action: Action, state: Mapping[str, Any]) -> Mapping[str, Any]:
         """Search at once, for forms without a script."""
-        return {"query": action.payload.text, "found": find(action.payload.text), "searches": state["searches"] + 1}
+        return {
+            "query": action.payload["text"],
+            "found": find(action.payload["text"]),
+            "searches": state["searches"] + 1,
+        }
 
 
 def find(text: str) -> tuple[str, ...]:

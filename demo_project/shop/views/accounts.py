@@ -3,8 +3,10 @@
 from django.contrib import auth
 from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
 from django.contrib.auth.models import AbstractBaseUser
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -61,4 +63,11 @@ def _welcome(request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
     process = AdminSession if getattr(user, "is_staff", False) else UserSession
     customer = sessions.start_session(guest.id, process, args={"customer": user.get_username()}, snapshot=snapshot)
     customer.dispatch("delivery.drop")
-    return redirect("cart")
+    return HttpResponseRedirect(_next(request))
+
+
+def _next(request: HttpRequest) -> str:
+    """Return where the visitor was sent to the login from, the cart if nowhere; never another site."""
+    url = request.GET.get("next", "")
+    ours = url_has_allowed_host_and_scheme(url, {request.get_host()}, require_https=request.is_secure())
+    return url if ours else reverse("cart")

@@ -52,7 +52,7 @@ async def ask(request: HttpRequest) -> HttpResponse:
         await ref.adispatch("delivery.ask", {"town": town}, meta=META)
     except ReducerError as error:
         return refused(str(error.__cause__))
-    await ref.adispatch_async("delivery.ask", Parcel(town), meta=META)
+    await ref.adispatch_async("delivery.ask", Parcel(town=town), meta=META)
     return await sync_to_async(done)(request, "delivery")
 
 
