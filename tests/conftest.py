@@ -8,6 +8,7 @@ from asgiref.sync import SyncToAsync
 from django.db import connections
 from hypothesis import HealthCheck, settings
 
+from phoenix_sessions import conf
 from phoenix_sessions.testing import FakeClock, isolated_sessions
 
 # an example may take its time: how long is the machine's business, and a busy one must not fail a property
@@ -21,6 +22,36 @@ def require(condition, reason):
         if os.environ.get("CI"):
             pytest.fail(f"in CI this must be there: {reason}")
         pytest.skip(reason)
+
+
+FAULTS = ("tests/faults/", "tests/backends/test_redis_faults")
+"""What needs the machine for itself: servers and workers that die, and what is known by when it comes."""
+
+EXTENSIVE = (*FAULTS, "tests/backends/test_database", "tests/backends/test_redis_")
+"""What takes minutes: these, clusters, and the contract on every engine."""
+
+
+WITHOUT_DJANGO = (
+    *FAULTS, "tests/backends/test_memory", "tests/backends/test_redis", "tests/core/", "tests/js/", "tests/runtime/",
+    "tests/shared/", "tests/test_bench", "tests/test_machine", "tests/test_soak",
+)  # fmt: skip
+"""What comes out the same with another Django: of that it uses the settings, or nothing."""
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave some tests to some of tox's environments, and to whoever runs the tests otherwise."""
+    wanted = os.environ.get("PHOENIX_SESSIONS_TESTS")
+    if wanted == "without faults":
+        left = [item for item in items if item.nodeid.startswith(FAULTS)]
+    elif wanted == "short":
+        left = [item for item in items if item.nodeid.startswith(EXTENSIVE) or item.get_closest_marker("extensive")]
+    elif wanted == "of django":
+        left = [
+            item for item in items if item.nodeid.startswith(WITHOUT_DJANGO) or item.get_closest_marker("extensive")
+        ]
+    if wanted:
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in set(left)]
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +69,8 @@ def clock():
 
 @pytest.fixture(autouse=True)
 def own_sessions(clock):
-    """Every test has sessions of its own, on a clock of its own."""
+    """Every test has sessions of its own, on a clock of its own, and the settings as they are."""
+    conf.get_config.cache_clear()  # a thread may have asked in the moment when a test gave its own back
     with isolated_sessions(clock) as manager:
         yield manager
 

@@ -21,7 +21,7 @@ def race(*functions, timeout=60):
         return [future.result(timeout) for future in [pool.submit(run, function) for function in functions]]
 
 
-def until(condition, timeout=10):
+def until(condition, timeout=60):
     """Let other threads run until the condition holds."""
     deadline = time.monotonic() + timeout
     while not condition():

@@ -51,6 +51,13 @@ from bench.report import Report
 report = Report.load(Path(sys.argv[1]))
 table.show(report, report)
 """
+STATE = """
+from bench.site import configure
+configure()
+from bench.documents import STATE_BYTES, Document
+from phoenix_sessions import sessions
+print(STATE_BYTES, len(sessions.start_session("one", Document).snapshot()))
+"""
 
 
 def python(*arguments):
@@ -157,3 +164,8 @@ def test_an_unknown_group_is_refused():
     refused = python("-m", "bench", "cure")
     assert refused.returncode == 2
     assert "cure" in refused.stderr
+
+
+def test_a_session_of_the_backends_group_has_the_size_that_its_rows_say():
+    done = python("-c", STATE)
+    assert done.stdout.split() == ["1024", "1024"], done.stderr

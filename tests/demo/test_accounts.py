@@ -92,6 +92,21 @@ def test_logging_out_ends_the_session(client: Client, own_sessions: SessionManag
 
 
 @pytest.mark.parametrize(
+    ("wanted", "page"),
+    [
+        ("/staff/", "/staff/"),
+        ("foo", "foo"),
+        ("//elsewhere.example/", "/cart/"),
+        ("https://elsewhere.example/", "/cart/"),
+        ("", "/cart/"),
+    ],
+)
+def test_who_was_sent_to_the_login_comes_back(client: Client, ada: User, wanted: str, page: str) -> None:
+    answer = client.post(f"/account/log-in/?next={wanted}", ADA)
+    assert (answer.status_code, answer.headers["Location"]) == (302, page)
+
+
+@pytest.mark.parametrize(
     ("path", "form"),
     [("/account/log-in/", {**ADA, "password": "wrong"}), ("/account/sign-up/", {"username": "ada"})],
 )

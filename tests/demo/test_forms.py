@@ -116,7 +116,7 @@ def test_a_question_is_taken_back(client: Client, own_sessions: SessionManager) 
 
 def test_a_town_that_nobody_knows_is_refused_by_the_courier(client: Client, own_sessions: SessionManager) -> None:
     client.post("/delivery/ask/", {"town": "Nowhere"})
-    only(own_sessions).dispatch_async("delivery.ask", Parcel("Nowhere")).result(20)
+    only(own_sessions).dispatch_async("delivery.ask", Parcel(town="Nowhere")).result(20)
     assert b"no van goes to Nowhere" in client.get("/delivery/").content
 
 

@@ -56,10 +56,16 @@ async def test_a_form_that_no_page_has_is_not_found(visitor: Client | AsyncClien
     assert page.status_code == 404
 
 
-@pytest.mark.parametrize("fields", [{}, {"sku": ""}, {"sku": "x" * 33}, {"sku": "mug", "price": "0"}])
+@pytest.mark.parametrize("fields", [{}, {"sku": ""}, {"sku": "x" * 33}])
 async def test_a_form_of_the_wrong_shape_is_refused(visitor: Client | AsyncClient, fields: dict[str, str]) -> None:
     page = await post(visitor, "/do/cart.add/", **fields)
     assert (page.status_code, page.content.startswith(b"The form is wrong: ")) == (400, True)
+
+
+async def test_what_a_form_has_beside_its_shape_reaches_no_reducer(visitor: Client | AsyncClient) -> None:
+    await post(visitor, "/do/cart.add/", sku="mug", price="0")
+    (ref,) = await sessions.alist_sessions()
+    assert [entry.action.payload for entry in await ref.ahistory() if entry.action] == [{"sku": "mug"}]
 
 
 async def test_an_action_that_fails_is_explained_on_the_page(visitor: Client | AsyncClient) -> None:

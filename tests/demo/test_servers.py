@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from http.cookiejar import CookieJar
+from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import HTTPCookieProcessor, OpenerDirector, build_opener
 
@@ -68,3 +69,17 @@ def test_the_other_doors_work_by_forms_where_there_are_neither_sockets_nor_strea
     assert ("<script" in page) is either.asgi
     fields = {"csrfmiddlewaretoken": token(page)} | ({"sku": "mug"} if action == "cart.add" else {})
     assert shown in read(visitor, f"{either.url}{path}do/{action}/", **fields)
+
+
+def test_two_servers_have_the_same_sessions_where_a_backend_is_shared(
+    tmp_path: Path, visitor: OpenerDirector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHOENIX_SESSIONS_BACKEND", "database")
+    database = tmp_path / "db.sqlite3"
+    with DemoServer(database) as one, DemoServer(database) as other:
+        page = read(visitor, one.url)  # cookies are no port's, so the visitor is the same at both
+        read(visitor, f"{one.url}do/counter.increment/", csrfmiddlewaretoken=token(page))
+        assert 'data-live="count">2</output>' in read(
+            visitor, f"{other.url}do/counter.increment/", csrfmiddlewaretoken=token(page)
+        )
+        assert 'data-live="count">2</output>' in read(visitor, one.url)

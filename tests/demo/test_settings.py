@@ -48,6 +48,23 @@ def test_keys_are_read_from_the_environment(load: Any) -> None:
     assert len(settings["PHOENIX_SESSIONS"]["REDUCERS"]) == 2
 
 
+def test_a_backend_has_a_short_name(load: Any) -> None:
+    settings = load(PHOENIX_SESSIONS_BACKEND="redis", PHOENIX_SESSIONS_OPTIONS='{"url": "redis://127.0.0.1:6390/0"}')
+    assert settings["PHOENIX_SESSIONS"]["BACKEND"] == "phoenix_sessions.backends.redis.RedisBackend"
+    assert settings["PHOENIX_SESSIONS"]["OPTIONS"] == {"url": "redis://127.0.0.1:6390/0"}
+    assert settings["PHOENIX_SESSIONS"]["DURABILITY"] is None
+
+
+def test_another_backend_has_its_path(load: Any) -> None:
+    assert load(PHOENIX_SESSIONS_BACKEND="my.Own")["PHOENIX_SESSIONS"]["BACKEND"] == "my.Own"
+
+
+@pytest.mark.parametrize("backend", ["redis", "database"])
+def test_checks_find_nothing_on_a_shared_backend(backend: str) -> None:
+    checked = manage("check", "--fail-level", "INFO", PHOENIX_SESSIONS_BACKEND=backend)
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_the_public_key_is_refused_when_debug_is_off(load: Any) -> None:
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY must be set"):
         load(DEBUG="off")

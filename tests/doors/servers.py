@@ -24,6 +24,7 @@ PATIENCE = 30.0
 
 COMMANDS = {
     "daphne": ["-m", "daphne", "-v", "0", "--fd", "{fd}", "testsite.asgi:application"],
+    "uvicorn": ["-m", "uvicorn", "--log-level", "warning", "--fd", "{fd}", "testsite.asgi:application"],
     "wsgi": ["-m", "testsite.wsgi_server", "{fd}"],
 }
 
@@ -76,6 +77,14 @@ class Server:
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024
         raise AssertionError("the server has no memory: it is gone")
+
+    def signal(self, number):
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def exit_code(self):
+        """Return what it exits with, once it has."""
+        return self._process.wait(PATIENCE)
 
     def stop(self):
         """End it."""

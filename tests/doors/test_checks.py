@@ -3,6 +3,7 @@
 import pytest
 import testsite.consumers  # noqa: F401 - the site uses the mixin, which is what E005 and E006 ask about
 from django.core.checks import run_checks
+from testsite.processes import Visit
 
 from phoenix_sessions.checks import DJANGOS, OURS, check_all
 
@@ -20,9 +21,13 @@ def configure(settings, **values):
     settings.PHOENIX_SESSIONS = {**settings.PHOENIX_SESSIONS, **values}
 
 
+REDIS = "phoenix_sessions.backends.redis.RedisBackend"
+
+
 @pytest.fixture(autouse=True)
 def _one_worker(monkeypatch):
-    monkeypatch.delenv("WEB_CONCURRENCY", raising=False)
+    for variable in ("WEB_CONCURRENCY", "UVICORN_WORKERS", "GUNICORN_CMD_ARGS"):
+        monkeypatch.delenv(variable, raising=False)
 
 
 def test_nothing_is_said_about_a_site_that_is_right():
@@ -36,6 +41,12 @@ def test_nothing_is_said_about_a_site_that_is_right():
         ({"SESSION_PROCESS": "nowhere.at.all"}, "cannot be imported"),
         ({"RATE_LIMIT": "often"}, "RATE_LIMIT"),
         ({"SESSION_TTL": -1}, "SESSION_TTL"),
+        ({"BACKEND": "nowhere.at.all"}, "BACKEND"),
+        ({"BACKEND": REDIS, "OPTIONS": {"ulr": "redis://127.0.0.1"}}, "did you mean 'url'?"),
+        (
+            {"BACKEND": "phoenix_sessions.backends.database.DatabaseBackend", "OPTIONS": {"alias": "x"}},
+            "'alias' is 'x'",
+        ),
     ],
 )
 def test_e001_settings_that_are_wrong(settings, values, says):
@@ -93,6 +104,49 @@ def test_w008_several_workers(monkeypatch, workers, ids):
     assert found() == ids
 
 
+@pytest.mark.parametrize("variable", ["UVICORN_WORKERS", "GUNICORN_CMD_ARGS"])
+def test_w008_as_servers_are_told(monkeypatch, variable):
+    monkeypatch.setenv(variable, "--workers 4" if "ARGS" in variable else "4")
+
+    assert found() == ["W008"]
+    assert variable in check_all(None)[0].msg
+
+
+def test_several_workers_are_fine_on_a_shared_backend(settings, monkeypatch):
+    configure(settings, BACKEND=REDIS)
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+
+    assert found() == []
+
+
+def test_w009_a_durability_that_cannot_be_had(settings):
+    configure(settings, DURABILITY="write_behind")
+
+    assert found() == ["W009"]
+    assert "the DURABILITY setting" in check_all(None)[0].msg
+
+
+def test_w009_names_the_classes(settings, monkeypatch):
+    settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "testsite"]
+    monkeypatch.setattr(Visit, "durability", "write_through", raising=False)
+
+    assert found() == ["W009"]
+    assert "testsite.processes.Visit" in check_all(None)[0].msg
+
+
+def test_e010_a_process_that_other_workers_cannot_load(settings):
+    configure(settings, BACKEND=REDIS, SESSION_PROCESS="samples.Room")
+
+    assert found() == ["E010"]
+
+
+def test_a_process_that_no_other_worker_wants_may_be_anywhere(settings):
+    configure(settings, BACKEND=REDIS, DURABILITY="memory", SESSION_PROCESS="samples.Room")
+
+    assert found() == []
+
+
+@pytest.mark.django_db  # the checks of JSON fields ask the database whether it has JSON
 def test_django_runs_them(settings):
     settings.MIDDLEWARE = [DJANGOS]
 

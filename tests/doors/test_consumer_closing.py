@@ -1,12 +1,15 @@
 """How a connection ends: the close codes, each from its cause."""
 
+import asyncio
+
 import pytest
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from testsite.consumers import CounterConsumer
 
 from doors.sockets import ID, acknowledge, close_code, connected, dispatch, plug
-from phoenix_sessions import sessions
+from phoenix_sessions import SessionProcess, sessions
 from phoenix_sessions.consumers import MAX_BAD_FRAMES, SessionConsumerMixin
+from phoenix_sessions.pages import Pages
 from phoenix_sessions.testing import receive_change
 
 
@@ -46,7 +49,7 @@ async def test_the_consumer_decides_before_the_setting(settings):
         assert (await receive_change(socket))["resume"] == "new"
 
 
-@pytest.mark.parametrize(("reason", "code"), [("logout", 4401), ("normal", 4404), ("shutdown", 4012)])
+@pytest.mark.parametrize(("reason", "code"), [("logout", 4401), ("normal", 4404), ("shutdown", 4404)])
 async def test_the_end_of_the_session_closes_its_sockets(reason, code):
     async with connected(CounterConsumer) as one, connected(CounterConsumer) as two:
         await receive_change(one)
@@ -121,6 +124,18 @@ async def test_1013_over_the_rate_limit(settings):
         assert await close_code(socket) == 4013
 
 
+async def test_4011_for_a_session_whose_init_state_fails(settings, caplog):
+    class Failing(SessionProcess):
+        def init_state(self, args):
+            raise LookupError("as asked")
+
+    configure(settings, SESSION_PROCESS=Failing)
+
+    async with connected(CounterConsumer) as socket:
+        assert await close_code(socket) == 4011
+    assert "LookupError: as asked" in caplog.text
+
+
 @pytest.mark.parametrize(
     "frame",
     [
@@ -183,6 +198,27 @@ async def test_nothing_is_sent_behind_the_close():
 
         assert await socket.receive_nothing()
         assert ref.facts.subscribers == 0
+
+
+async def test_a_client_that_goes_while_it_is_told_something_is_no_failure(caplog, monkeypatch):
+    monkeypatch.setattr(sessions, "pages", Pages())  # those of other tests may be open still
+    gone, messages = asyncio.Event(), iter([{"type": "websocket.connect"}])
+
+    async def receive():
+        for message in messages:
+            return message
+        await gone.wait()
+        return {"type": "websocket.disconnect", "code": 1001}
+
+    async def send(message):
+        if message["type"] != "websocket.accept":
+            gone.set()
+            raise ConnectionResetError("the client has gone")  # as ASGI has it
+
+    await CounterConsumer.as_asgi()(plug(CounterConsumer).scope, receive, send)
+
+    assert caplog.text == ""
+    assert len(sessions.pages) == 0
 
 
 @pytest.mark.parametrize(

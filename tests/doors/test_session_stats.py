@@ -5,6 +5,7 @@ import contextlib
 import gc
 import io
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -207,6 +208,42 @@ def test_this_very_process_answers_once_it_serves(runtime, monkeypatch, capsys):
     assert f"server processes  1 (pid {answer['pid']})" in table
     assert "sessions          2 of at most 10000" in table
     assert "  samples.Room    2" in table
+
+
+@pytest.fixture
+def another(runtime, monkeypatch):
+    """The socket of another process that lives: the one that has started this one."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    monkeypatch.setattr(inspection, "GUARD_SECONDS", 0.0)
+    path = inspection.directory() / f"{inspection.site_key()}-{os.getppid()}.sock"
+    path.touch()
+    return path
+
+
+async def serve_for(seconds):
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(inspection.serve(), seconds)
+
+
+async def test_sessions_in_two_memories_are_a_warning_once(another, caplog):
+    await serve_for(0.1)
+
+    assert caplog.text.count(f"and so has {os.getppid()}") == 1
+
+
+async def test_who_is_gone_meanwhile_was_only_replaced(another, caplog, monkeypatch):
+    monkeypatch.setattr(inspection, "GUARD_SECONDS", 0.2)
+    asyncio.get_running_loop().call_later(0.1, another.unlink)
+    await serve_for(0.4)
+
+    assert caplog.records == []
+
+
+async def test_on_a_shared_backend_there_may_be_as_many_as_you_like(another, caplog, settings):
+    settings.PHOENIX_SESSIONS = {"BACKEND": "phoenix_sessions.backends.redis.RedisBackend"}
+    await serve_for(0.1)
+
+    assert caplog.records == []
 
 
 @pytest.fixture

@@ -188,6 +188,7 @@ cart_total = create_selector(
 
 def test_a_cart_is_counted_and_added_up_only_when_it_changes():
     ref, told = sessions.start_session("s", UserSession), []
+    before = cart_count.recomputations, cart_total.recomputations
     with ref.subscribe(cart_total, "total_changed", receiver=lambda event, value: told.append(value)):
         ref.dispatch("cart.add", {"id": 1, "price": 10})
         ref.dispatch("counter.increment")
@@ -196,7 +197,7 @@ def test_a_cart_is_counted_and_added_up_only_when_it_changes():
             assert (ref.get_state(cart_count), ref.get_state(cart_total)) == (2, 30)
         ref.dispatch("cart.clear")
     assert told == [0, 10, 30, 0]
-    assert (cart_count.recomputations, cart_total.recomputations) == (1, 4)
+    assert (cart_count.recomputations - before[0], cart_total.recomputations - before[1]) == (1, 4)
 
 
 # -- starting: in a hook for every request, or at login ----------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What Phoenix.SessionProcess does with the life of a session: start, find, measure, expire, end."""
 
+import contextlib
 import sys
 import threading
 from collections import Counter
@@ -16,6 +17,7 @@ from phoenix_sessions import (
     InvalidSessionId,
     NoReply,
     RateLimitExceeded,
+    Reducer,
     Reply,
     SessionAlreadyStarted,
     SessionLimitReached,
@@ -23,6 +25,7 @@ from phoenix_sessions import (
     SessionProcess,
     SessionRef,
     Stop,
+    effect,
     sessions,
 )
 from phoenix_sessions.testing import settle
@@ -183,6 +186,7 @@ def test_stats_measure_what_the_sessions_hold(clock):
     small = sessions.start_session("small")
     before = sessions.session_stats()
     small.cast(("put", "book", "x" * 1_000_000))
+    settle()
     after = sessions.session_stats()
     assert 1_000_000 <= after.memory - before.memory < 1_010_000
     assert after.memory_average == after.memory
@@ -339,8 +343,6 @@ def test_the_default_process_answers_what_it_does_not_know_with_an_error():
     ref = sessions.start_session("s")
     with pytest.raises(CallFailed):
         ref.call("unknown")
-    with pytest.raises(CastFailed):
-        ref.cast("unknown")
     assert ref.started()
 
 
@@ -403,9 +405,18 @@ def test_an_unknown_message_is_an_error_of_its_sender_and_ends_nothing():
     epoch = ref.epoch
     with pytest.raises(CallFailed):
         ref.call("unknown")
+    with contextlib.suppress(CastFailed):
+        ref.cast("unknown")
+    settle()
+    assert ref.epoch == epoch
+
+
+@pytest.mark.parametrize("process", [SessionProcess, Noting], ids=["default", "own"])
+def test_an_unknown_cast_is_an_error_of_its_sender(process):
+    ref = sessions.start_session("s", process, [])
     with pytest.raises(CastFailed):
         ref.cast("unknown")
-    assert ref.epoch == epoch
+    assert ref.started()
 
 
 # -- doors -------------------------------------------------------------------------------------------------------------
@@ -435,3 +446,32 @@ async def test_a_live_page_without_its_session_is_closed_with_4404(settings):
     page = plug(CounterConsumer)
     await page.connect()
     assert await close_code(page) == 4404
+
+
+def test_an_answer_that_changes_nothing_may_start_effects():
+    done = []
+
+    class Mailer(Reducer):
+        name = action_prefix = "mail"
+
+        def init_state(self):
+            return 0
+
+        @effect("send")
+        def send(self, action, dispatch, state):
+            done.append(action.payload)
+
+    class Office(SessionProcess):
+        reducers = [Mailer]
+
+        def handle_call(self, request, state):
+            return Reply("sent", effects=[("mail.send", request)])
+
+        def handle_cast(self, request, state):
+            return NoReply(effects=[("mail.send", request)])
+
+    ref = sessions.start_session("s", Office)
+    assert ref.call("a letter") == "sent"
+    ref.cast("a card")
+    settle()
+    assert sorted(done) == ["a card", "a letter"]

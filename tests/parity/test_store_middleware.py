@@ -21,8 +21,8 @@ class Log(Reducer):
         return (*state, action.payload)
 
 
-def start(*middleware):
-    attributes = {"reducers": [Count, Log], "store_middleware": list(middleware)}
+def start(*middleware, reducers=(Count, Log)):
+    attributes = {"reducers": list(reducers), "store_middleware": list(middleware)}
     return sessions.start_session("s", type("Process", (SessionProcess,), attributes))
 
 
@@ -125,8 +125,12 @@ class Item(msgspec.Struct, frozen=True):
     price: int
 
 
+class Items(Log):
+    state_type = tuple[Item, ...]
+
+
 def test_ready_middleware_validates_and_converts_payloads():
-    ref = start(validate_payloads({"log.add": Item}))
+    ref = start(validate_payloads({"log.add": Item}), reducers=[Items])
     ref.dispatch("log.add", {"sku": "tea", "price": 3})
     assert ref.get_state("log") == (Item("tea", 3),)
     with pytest.raises(ReducerError) as caught:

@@ -131,6 +131,7 @@ EVENTS = {
     "effect.exception": (lambda: work("fail"), {"duration"}, {"action": "count.fail", "error": ValueError}),
 }
 OF_IDLE_SESSIONS = {"session.expire", "cleanup"}
+OF_SHARED_BACKENDS = {"conflict", "unavailable"}
 OF_NO_PROCESS = {"rate_limit.check", "rate_limit.exceeded", "cleanup"}
 
 
@@ -164,6 +165,7 @@ def test_the_event_is_told(told, name, settings, clock):
 @pytest.mark.parametrize("told", ["cleanup_error"], indirect=True)
 def test_the_event_is_told_of_a_session_that_could_not_be_cleaned_up(told, clock):
     entered, release = threading.Event(), threading.Event()
+    clock.busy = True
 
     class Blocking(Count):
         @on("block")
@@ -176,8 +178,11 @@ def test_the_event_is_told_of_a_session_that_could_not_be_cleaned_up(told, clock
     blocked = threading.Thread(target=ref.dispatch, args=("count.block",))
     blocked.start()
     assert entered.wait(10)
-    for _ in range(mailbox.MAILBOX_LIMIT):
-        ref.dispatch_nowait("count.add")
+    taken = 0
+    with contextlib.suppress(MailboxFull):  # on a shared backend the session may have a message of its own
+        while True:
+            ref.dispatch_nowait("count.add")
+            taken += 1
     clock.advance(61)
     release.set()
     blocked.join(10)
@@ -187,12 +192,14 @@ def test_the_event_is_told_of_a_session_that_could_not_be_cleaned_up(told, clock
     assert measurements == {"count": 1}
     assert metadata["session_id"] == "s"
     assert isinstance(metadata["error"], MailboxFull)
-    assert ref.get_state("count") == mailbox.MAILBOX_LIMIT
+    assert mailbox.MAILBOX_LIMIT - 1 <= taken <= mailbox.MAILBOX_LIMIT
+    assert ref.get_state("count") == taken
 
 
 def test_there_are_no_other_events():
     declared = {value for name, value in vars(runtime_telemetry).items() if name.isupper()}
-    assert declared == {PREFIX + name for name in (*EVENTS, "cleanup_error")}
+    elsewhere = ("cleanup_error", "stream.gap")
+    assert declared == {PREFIX + name for name in (*EVENTS, *elsewhere, *OF_SHARED_BACKENDS)}
 
 
 @pytest.mark.parametrize("told", ["call"], indirect=True)

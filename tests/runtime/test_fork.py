@@ -71,19 +71,24 @@ sessions.start_session("other")
     assert run(code) == ["hello", "phoenix_sessions-loop"]
 
 
-def test_a_process_exits_while_a_handler_still_runs():
+def test_a_process_exits_while_a_handler_still_runs_and_reports_what_it_cut_off():
     code = """
 entered = threading.Event()
 class Endless(SessionProcess):
     async def handle_cast(self, request, state):
         entered.set()
         await asyncio.Event().wait()
+import logging
+class Printing(logging.Handler):
+    def emit(self, record):
+        print("cast", "failed")
+logging.getLogger("phoenix_sessions").addHandler(Printing())
 ref = sessions.start_session("endless", Endless)
 ref.cast("go")
 entered.wait(10)
 print("over")
 """
-    assert run(code) == ["over"]
+    assert run(code) == ["over", "cast", "failed"]
 
 
 EFFECTS = """

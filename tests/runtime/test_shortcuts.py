@@ -166,8 +166,8 @@ def by_the_mailbox(ref, name, *args, **options):
         session = ref._session()
         return session.ask(True, None, session.read, *args)
     if name == "terminate":
-        session = sessions._ending(ref.id, "normal")
-        return session.ask(True, None, lambda: None)
+        session = ref._session()
+        return session.ask(True, None, *sessions._ending(session, "normal"))
     with looked_at():
         return getattr(ref, name)(*args, **options)
 

@@ -11,6 +11,7 @@ from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.sessions import SessionMiddlewareStack
 from django.urls import path
 
+from phoenix_sessions.asgi import SessionLifespan
 from testsite.consumers import CounterConsumer, FragmentConsumer, Htmx2Consumer, WideConsumer
 
 sockets = URLRouter(
@@ -22,9 +23,11 @@ sockets = URLRouter(
     ]
 )
 
-application = ProtocolTypeRouter(
-    {
-        "http": http,
-        "websocket": SessionMiddlewareStack(sockets),
-    }
+application = SessionLifespan(
+    ProtocolTypeRouter(
+        {
+            "http": http,
+            "websocket": SessionMiddlewareStack(sockets),
+        }
+    )
 )

@@ -5,3 +5,6 @@ import os
 from testsite.settings import *  # noqa: F403
 
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["TESTSITE_DATABASE"]}}
+
+if "TESTSITE_GOODBYES" in os.environ:
+    PHOENIX_SESSIONS = {**PHOENIX_SESSIONS, "SESSION_PROCESS": "testsite.processes.Visit"}  # noqa: F405

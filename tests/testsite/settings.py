@@ -1,5 +1,7 @@
 """The site that the tests run against."""
 
+import json
+import os
 from pathlib import Path
 
 SECRET_KEY = "only-for-the-tests-" + "x" * 40
@@ -13,6 +15,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "phoenix_sessions",
+    "phoenix_sessions.backends.database",
+    "phoenix_sessions.contrib.chat",
     "shop",
 ]
 MIDDLEWARE = [
@@ -42,4 +46,9 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [Path(__file__).parent / "static"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-PHOENIX_SESSIONS = {"RATE_LIMIT": None, "REDUCERS": ["testsite.reducers.CounterReducer"]}
+PHOENIX_SESSIONS = {
+    "RATE_LIMIT": None,
+    "REDUCERS": ["testsite.reducers.CounterReducer"],
+    # The whole suite, or a part of it, with its sessions on a shared backend.
+    **json.loads(os.environ.get("PHOENIX_SESSIONS_TEST_SETTINGS", "{}")),
+}

@@ -34,6 +34,17 @@ async def async_log_in(request):
     return JsonResponse({"id": ref.id, "count": await ref.aget_state("counter.count")})
 
 
+def enter(request):
+    """Log in and use no session."""
+    login(request, authenticate(request, username=request.GET["name"], password="secret"))
+    return HttpResponse("welcome")
+
+
+async def async_enter(request):
+    await alogin(request, await aauthenticate(request, username=request.GET["name"], password="secret"))
+    return HttpResponse("welcome")
+
+
 def log_out(request):
     logout(request)
     return HttpResponse("bye")
@@ -50,6 +61,11 @@ def started(request, id):
 
 def subscribers(request):
     return JsonResponse({"subscribers": sessions.session_stats().subscribers})
+
+
+def hang(request):
+    request.session_process.cast("hang")
+    return HttpResponse("busy")
 
 
 def dispatch_many(request, count):
@@ -92,10 +108,13 @@ urlpatterns = [
     path("async-add", async_add),
     path("log-in", log_in),
     path("async-log-in", async_log_in),
+    path("enter", enter),
+    path("async-enter", async_enter),
     path("log-out", log_out),
     path("async-log-out", async_log_out),
     path("started/<str:id>", started),
     path("subscribers", subscribers),
+    path("hang", hang),
     path("dispatch/<int:count>", dispatch_many),
     path("async-dispatch/<int:count>", async_dispatch_many),
 ]
