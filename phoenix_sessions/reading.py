@@ -84,9 +84,10 @@ class Reading(Handle):
             found = lookup(self.id)
             if found is not None and found.turn and found.queue is None and found.ended is None:
                 clock = found.supervisor.now
-                found.touched = clock()
-                copy, version = found.copy, found.version
-                return copy[2] if copy is not None and copy[1] == version and copy[0] is found.slices else found.state
+                found.touched = now = clock()
+                if now <= found.sure_until:
+                    copy, version = found.copy, found.version
+                    return found.state if copy is None or copy[1] != version or copy[0] is not found.slices else copy[2]
         return self._read("get_state", selector)
 
     @overload
@@ -114,13 +115,16 @@ class Reading(Handle):
             found = lookup(self.id)
             if found is not None and found.turn and found.queue is None and found.ended is None:
                 clock = found.supervisor.now
-                found.touched = clock()
-                copy, version = found.copy, found.version
-                state = copy[2] if copy is not None and copy[1] == version and copy[0] is found.slices else found.state
-                try:
-                    return selector(state)
-                except Exception as error:
-                    raise SelectorError(selector, error) from error
+                found.touched = now = clock()
+                if now <= found.sure_until:
+                    copy, version = found.copy, found.version
+                    state = (
+                        found.state if copy is None or copy[1] != version or copy[0] is not found.slices else copy[2]
+                    )
+                    try:
+                        return selector(state)
+                    except Exception as error:
+                        raise SelectorError(selector, error) from error
         return self._read("select_state", selector)
 
     @overload

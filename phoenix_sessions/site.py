@@ -190,7 +190,7 @@ class Site:
             BackendUnavailable, InvalidSnapshot: It cannot be had.
         """
         session = self.supervisor.registry.get(check_session_id(id))
-        if session is not None and session.alive:
+        if session is not None and session.alive and not session.in_doubt:
             return session
         if self.replicas is None:
             raise SessionNotFound(id)
@@ -200,7 +200,7 @@ class Site:
     async def asession(self, id: str) -> Session:
         """Async twin of ``session``."""
         session = self.supervisor.registry.get(check_session_id(id))
-        if session is None or not session.alive:
+        if session is None or not session.alive or session.in_doubt:
             if self.replicas is None:
                 raise SessionNotFound(id)
             session = await flow.arun(self.replicas.find(id))
@@ -234,7 +234,7 @@ class Site:
             SessionNotFound: There is none, which is known at once.
         """
         session = self.supervisor.registry.get(check_session_id(id))
-        if session is not None and session.alive and id not in self._unseen:
+        if session is not None and session.alive and not session.in_doubt and id not in self._unseen:
             work(session)
         elif self.replicas is None or _get_running_loop() is None:
             work(self.session(id))

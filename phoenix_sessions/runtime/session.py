@@ -12,6 +12,7 @@ Rules:
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from contextvars import Context
 from threading import get_ident
@@ -55,6 +56,9 @@ class Session(Store):
 
     stored: ClassVar[bool] = False
     """Whether a shared backend has it."""
+
+    sure_until: float = math.inf
+    """Until when (monotonic seconds) it is this worker's without a question, which short ways do not ask."""
 
     __slots__ = (
         "__weakref__", "_effects", "args", "bucket", "ended", "instance", "lives", "restored", "started_at",
@@ -131,6 +135,11 @@ class Session(Store):
             raise
         finally:
             self.release()
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it may be another worker's by now."""
+        return self.supervisor.now() > self.sure_until
 
     # -- a life ------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """The short ways of the messages that are sent most: one function each, in place of some fifteen.
 
 Rules:
-    1. A short way is taken when the session is free, nothing waits in its mailbox, and nobody looks on by telemetry.
+    1. A short way is taken when the session is free and surely this worker's, nothing waits in its mailbox, and nobody
+       looks on by telemetry.
        Otherwise the answer is ``UNDONE``, nothing has happened, and the sender takes the ordinary way.
     2. Whatever a short way does, the ordinary way does too; ``tests/runtime/test_shortcuts.py`` compares them.
     3. Every line is here for speed: the turn is taken and given back in place, and what can be, is a local variable.
@@ -57,6 +58,8 @@ def apply(session: Session, type: str, payload: Any, meta: Mapping[str, Any] | N
             return UNDONE
         clock = session.supervisor.now
         session.touched = now = clock()
+        if now > session.sure_until:
+            return UNDONE
         action = Action(local, payload) if meta is None else Action(local, payload, meta)
         slices = session.slices
         before = slices[name]
@@ -120,7 +123,9 @@ def call(session: Session, request: Any) -> Any:
         if session.ended is not None:
             return UNDONE
         clock = session.supervisor.now
-        session.touched = clock()
+        session.touched = now = clock()
+        if now > session.sure_until:
+            return UNDONE
         copy = session.copy
         state = (
             copy[2] if copy is not None and copy[1] == session.version and copy[0] is session.slices else session.state
@@ -152,8 +157,8 @@ def end(session: Session, reason: str) -> Literal[True] | _Undone:
         return UNDONE
     session.owner = get_ident()
     try:
-        if session.stored and isinstance(session.ended, Departure):  # it goes on elsewhere, and is to end there
-            return UNDONE
+        if session.stored and (isinstance(session.ended, Departure) or session.in_doubt):
+            return UNDONE  # it goes on elsewhere, or may do, and is to end there
         session.terminate(reason)
         return True
     finally:
@@ -171,8 +176,8 @@ def read(session: Session, selector: Selector) -> Any:
     """
     if not session.turn or session.queue is not None or session.ended is not None:
         return UNDONE
-    session.touched = session.supervisor.now()
-    if isinstance(selector, CreatedSelector):  # its memo is the session's, and changes
+    session.touched = now = session.supervisor.now()
+    if now > session.sure_until or isinstance(selector, CreatedSelector):  # a memo is the session's, and changes
         return UNDONE
     check_selector(selector)
     return select(selector, session.state)

@@ -23,6 +23,7 @@ from ..runtime import telemetry
 from ..runtime.clock import Clock
 from ..runtime.flow import Request, Steps
 from .ends import Ends
+from .ownership import HandedOver
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -46,6 +47,7 @@ class Engine:
         owner_lease: How long (seconds) a session is its owner's that is heard of no more.
         worker: The name of this worker, in leases.
         ending: The sessions that have ended here, of which the engine does not know yet.
+        handed_over: The sessions that were this worker's until just now.
         hub: What tells the sessions here of changes elsewhere.
     """
 
@@ -73,6 +75,7 @@ class Engine:
         """Be another worker, as a forked child is."""
         self.worker = secrets.token_hex(8)
         self.ending = Ends()
+        self.handed_over = HandedOver(self.clock)
         self.hub.begin_again()
 
     def pause(self, seconds: float) -> Request:

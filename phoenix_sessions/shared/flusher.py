@@ -6,7 +6,8 @@ Rules:
     2. Leases are renewed after a third of their time, whatever becomes of the writing. One that has run out is claimed
        anew; if somebody else has changed the session meanwhile, it ends here.
     3. No session waits for another: one that takes long is left out until that is done.
-    4. An engine that cannot be asked is asked again next time; nothing is given up before somebody else owns it.
+    4. A session that may have got another owner, as this worker stood still, is renewed at once for who finds it.
+    5. An engine that cannot be asked is asked again next time; nothing is given up before somebody else owns it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from ..core.errors import Fenced
 from ..runtime.background import Background
-from ..runtime.flow import arun
+from ..runtime.flow import Request, Steps, arun
 from .owned import Owned
 from .slots import Slots
 
@@ -99,6 +102,19 @@ class Flusher:
         if session.supervisor.now() - session.touched > self._engine.passivate_after:
             session.leave_for_another()
 
+    def resolve(self, session: Owned) -> Steps:
+        """Wait until it is known who owns a session, as far as the engine can be asked."""
+        over: Future[None] = Future()
+        session.background.launch(Context(), lambda: self._resolve(session), lambda _: over.set_result(None))
+        yield Request(over.result, partial(_wait, over))
+
+    async def _resolve(self, session: Owned) -> None:
+        if (under_way := self._renewals.task_of(session)) is not None:
+            await asyncio.wait([under_way])
+            if not session.in_doubt:  # else that may have begun before this worker stood still
+                return
+        await asyncio.wait([self._renewals.do(session)])
+
     async def _renew(self, session: Owned) -> None:
         written = session.written
         try:
@@ -140,17 +156,22 @@ class Round:
     def __init__(self, work: Callable[[Owned], Awaitable[None]], at_once: int) -> None:
         self._work = work
         self._slots = Slots(at_once)
-        self._under_way: set[Owned] = set()
-        self._tasks: set[asyncio.Task[Any]] = set()  # the loop keeps weak references only
+        self._under_way: dict[Owned, asyncio.Task[None]] = {}
 
     def begin(self, sessions: list[Owned]) -> list[asyncio.Task[None]]:
         """Do it for those for whom it is not under way; returns the tasks that do it."""
-        begun = [asyncio.create_task(self._do(each)) for each in sessions if each not in self._under_way]
-        self._under_way.update(sessions)
-        self._tasks.update(begun)
-        for task in begun:
-            task.add_done_callback(self._tasks.discard)
-        return begun
+        return [self.do(each) for each in sessions if each not in self._under_way]
+
+    def do(self, session: Owned) -> asyncio.Task[None]:
+        """Do it for one; returns the task that does it, which may be under way already."""
+        task = self._under_way.get(session)
+        if task is None:
+            task = self._under_way[session] = asyncio.create_task(self._do(session))
+        return task
+
+    def task_of(self, session: Owned) -> asyncio.Task[None] | None:
+        """Return the task that does it for a session just now, if any."""
+        return self._under_way.get(session)
 
     async def _do(self, session: Owned) -> None:
         try:
@@ -161,4 +182,8 @@ class Round:
         except Exception as error:
             session.report(error, "message")
         finally:
-            self._under_way.discard(session)
+            del self._under_way[session]
+
+
+async def _wait(over: Future[None]) -> None:
+    await asyncio.shield(asyncio.wrap_future(over))

@@ -73,7 +73,13 @@ class Holding:
             BackendUnavailable: The engine cannot be asked.
         """
         session = self._here(id)
-        return session if session is not None else (yield from self._hold(id, (yield from self._load(id))))
+        if session is None:
+            return (yield from self._hold(id, (yield from self._load(id))))
+        if isinstance(session, Owned) and session.in_doubt:
+            yield from self.flusher.resolve(session)
+            if session.ended is not None:
+                return (yield from self.find(id))
+        return session
 
     def see(self, id: str) -> Generator[Request, Any, None]:
         """Look whether there is a session under the id; one that another worker owns stays where it is.
@@ -92,9 +98,9 @@ class Holding:
     def find_newest(self, id: str) -> Found:
         """Return the session under the id, after a look whether it exists still; raises as ``find``."""
         session = self._here(id)
-        if session is None:
+        if not isinstance(session, Replica):
             return (yield from self.find(id))
-        if isinstance(session, Replica) and not session.fresh:
+        if not session.fresh:
             try:
                 yield Request(session.ask, session.aask, (True, None, session.checked))
             except SessionStopped:

@@ -9,6 +9,7 @@ Rules:
        open pages, timers, effects. Then the other is told that it cannot be had.
     4. It leaves in its turn, so nothing comes between the last write and the end here.
     5. The history, timers and effects are this worker's.
+    6. Who finds it when its lease may have run out asks the engine first: this worker may have stood still.
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ class Owned(Writing):
     def __init__(self, *begun: Any, **more: Any) -> None:
         super().__init__(*begun, **more)
         self._leaving = False
+
+    @property
+    def sure_until(self) -> float:  # type: ignore[override]
+        """Until when (monotonic seconds) nobody else can own it."""
+        return self.written.ownership.until
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -142,6 +148,8 @@ class Owned(Writing):
             self.report(error, "message")
         else:
             self._leave_memory(why)
+            if why is Departure.HANDED_OVER:
+                self.engine.handed_over.add(self.id)
             await arun(self.written.give_back())
         finally:
             self._leaving = False

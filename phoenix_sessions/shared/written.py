@@ -17,7 +17,7 @@ import itertools
 from typing import TYPE_CHECKING, Final
 
 from ..backends.base import COMMIT_ID_BYTES, Commit, Point, Record
-from ..core.errors import BackendError, Conflict, Fenced, SessionNotFound
+from ..core.errors import BackendError, BackendUnavailable, Conflict, Fenced, SessionNotFound
 from ..runtime.flow import Steps, arun
 from .engine import new_commit_id
 from .ownership import disown
@@ -182,13 +182,22 @@ class Written:
     # -- the lease ---------------------------------------------------------------------------------------------------
 
     def renew(self) -> Steps:
-        """Keep the lease.
+        """Keep the lease. An engine that cannot be asked has been asked all the same: this worker has not stood still.
 
         Raises:
             Fenced: It has run out.
             BackendUnavailable: The engine cannot be asked.
         """
-        yield from self.engine.ask_once("renew", *self.ownership, self.engine.owner_lease)
+        asked = self.engine.clock.monotonic()
+        try:
+            yield from self.engine.ask_once("renew", *self.ownership.key, self.engine.owner_lease)
+        except BackendUnavailable:
+            self._sure_since(asked)
+            raise
+        self._sure_since(asked)
+
+    def _sure_since(self, asked: float) -> None:
+        self.ownership = self.ownership._replace(until=max(self.ownership.until, asked + self.engine.owner_lease))
 
     def reclaim(self) -> Steps:
         """Take the lease again, which has run out.
@@ -197,11 +206,12 @@ class Written:
             Fenced: Somebody else has it, or has changed the session meanwhile.
             BackendUnavailable: The engine cannot be asked.
         """
-        lease, owner, fence = self.ownership
+        lease, owner, fence = self.ownership.key
+        asked = self.engine.clock.monotonic()
         claim = yield from self.engine.ask("claim", lease, owner, self.engine.owner_lease)
         if claim.fence is None:
             raise Fenced(self.id, fence)
-        mine = self.ownership._replace(fence=claim.fence)
+        mine = self.ownership._replace(fence=claim.fence, until=asked + self.engine.owner_lease)
         try:
             record = yield from self.engine.ask("load", self.id, self.at, mine.fence, self.last)
             if record is not None:

@@ -154,10 +154,9 @@ def paused_worker(folder: Path, size: Size) -> Report:
 
 def paused_owner(folder: Path, size: Size) -> Report:
     """The same with sessions that are written behind, which it owned; what it had not written yet is lost."""
-    owned = {"FLUSH_INTERVAL": FLUSH_S, "OWNER_LEASE": size.pause / 3, "BACKEND_PATIENCE": size.pause}
-    load = replace(
-        size.load, prefix="owned", sessions=20, watchers=0, insists=True
-    )  # who is watched is not handed over
+    patience = 2 * size.pause  # else it is over for who waits in the worker that stands still
+    owned = {"FLUSH_INTERVAL": FLUSH_S, "OWNER_LEASE": size.pause / 3, "BACKEND_PATIENCE": patience}
+    load = replace(size.load, prefix="owned", sessions=20, watchers=0, insists=True)  # the watched are not handed over
     outcome, findings = _pausing(folder, replace(size, patience=size.pause, more=owned), load)
     sent, paused = outcome.verdict.lost.values(), outcome.trouble.cuts[0]
     if sent:

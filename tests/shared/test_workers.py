@@ -189,8 +189,16 @@ def test_workers_that_contend_lose_nothing_and_nobody_starves(start_worker, syst
     assert backend.asked["commit"] < 400
 
 
+class Remote(LabBackend):
+    """One that has its askers wait, as all do that are somewhere else, so that others come meanwhile."""
+
+    async def acommit(self, *args):
+        await asyncio.sleep(0)
+        return await super().acommit(*args)
+
+
 def test_workers_that_contend_with_many_tasks_share_commits(start_worker, system_clock):
-    backend = LabBackend({}, None)
+    backend = Remote({}, None)
     workers = [start_worker(backend, system_clock) for _ in range(2)]
     workers[0].start_session("room", Room)
     versions = contend(workers, 10, tasks=20)

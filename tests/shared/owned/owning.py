@@ -73,8 +73,15 @@ def owned(worker, id="s"):
 
 
 def expire_lease(backend, worker, id="s"):
-    """Let the lease of a session's owner run out, as if it had been paused."""
-    backend.release(*owned(worker, id).written.ownership)
+    """Let the lease of a session's owner run out, of which he does not know."""
+    backend.release(*owned(worker, id).written.ownership.key)
+
+
+def stand_still(backend, worker, id="s"):
+    """Let the owner stand still for longer than its lease."""
+    expire_lease(backend, worker, id)
+    written = owned(worker, id).written
+    written.ownership = written.ownership._replace(until=worker.supervisor.now() - 1)
 
 
 def is_free(backend, id):

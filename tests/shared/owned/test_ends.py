@@ -180,7 +180,7 @@ def test_an_owner_that_died_while_it_ended_a_session_leaves_none_for_others(impa
     backend.before("delete", *[refused] * 1000)
     here.terminate("s")
     comes(lambda: backend.asked["delete"] > 2)
-    backend.release(*ownership)
+    backend.release(*ownership.key)
     backend.calm()
     assert not there.started("s")
     assert "s" not in backend.sessions

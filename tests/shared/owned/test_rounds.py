@@ -88,7 +88,7 @@ def test_a_session_whose_handler_runs_for_long_holds_up_no_other(configure, here
 def test_a_session_whose_lease_is_lost_while_its_handler_runs_holds_up_no_other(here, there, backend):
     call = Doing(here.start_session("slow", Slow).call, "wait", PATIENCE)
     comes(lambda: owned(here, "slow").busy)
-    backend.release(*owned(here, "slow").written.ownership)
+    backend.release(*owned(here, "slow").written.ownership.key)
     there.ref("slow").dispatch("count.add")
     here.start_session("quick", Room).dispatch("count.add")
     flush(here)
