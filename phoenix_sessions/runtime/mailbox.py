@@ -32,7 +32,8 @@ from typing import Any, Final
 from ..core.errors import CallTimeout, MailboxFull
 from . import waits
 from .background import Background
-from .message import Message, Suspended, Work, answer
+from .message import Answer, Message, Suspended, Work, answer
+from .waiter import Waiter
 
 logger = logging.getLogger("phoenix_sessions")
 
@@ -108,7 +109,7 @@ class Mailbox:
                 return result if type(result) is not Future else self._wait_suspended(result, timeout)
             self.turn.append(None)
         with waits.waiting_for(self):
-            message = Message(work, args, Future(), pure, get_ident())
+            message = Message(work, args, Waiter(), pure, get_ident())
             self._enqueue(message)
             try:
                 self.drain()
@@ -303,7 +304,7 @@ class Mailbox:
         if not handed_over:
             self.release()
 
-    def _suspend(self, suspended: Suspended, future: Future[Any] | None, context: Context) -> None:
+    def _suspend(self, suspended: Suspended, future: Answer | None, context: Context) -> None:
         """Let the coroutine run on the background loop; the mailbox stays busy until a worker has finished it.
 
         It runs in its sender's context, and if that waits, it is a part of what the sender keeps busy.
@@ -329,7 +330,7 @@ class Mailbox:
             suspended.coroutine.close()
             raise
 
-    def _resume(self, suspended: Suspended, task: asyncio.Task[Any], future: Future[Any] | None) -> None:
+    def _resume(self, suspended: Suspended, task: asyncio.Task[Any], future: Answer | None) -> None:
         self.owner = get_ident()
         suspended.coroutine.close()  # cancelled before its first step, it would warn that it was never awaited
         try:
@@ -358,7 +359,7 @@ class Mailbox:
 
     def _wait(self, message: Message, timeout: float | None) -> Any:
         """Wait for the answer to a queued message, or for its turn."""
-        future: Future[Any] = message.future  # type: ignore[assignment]
+        future: Answer = message.future  # type: ignore[assignment]
         try:
             return future.result(timeout)
         except BaseException as error:
@@ -379,7 +380,7 @@ class Mailbox:
                     return future.result()
                 raise CallTimeout(self.id, timeout or 0.0, started=True) from None
 
-    def _withdraw(self, message: Message, future: Future[Any]) -> bool:
+    def _withdraw(self, message: Message, future: Answer) -> bool:
         """Take back a message; return whether it has not begun and so never will."""
         if future.cancel():
             return True

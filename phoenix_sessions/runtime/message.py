@@ -8,7 +8,11 @@ from concurrent.futures import Future
 from contextvars import copy_context
 from typing import Any
 
+from .waiter import Waiter
+
 Work = Callable[..., Any]
+Answer = Future[Any] | Waiter
+"""Where an answer goes: a thread waits, or an event loop does."""
 
 
 class Message:
@@ -24,7 +28,7 @@ class Message:
 
     __slots__ = ("args", "context", "future", "pure", "thread", "work")
 
-    def __init__(self, work: Work, args: tuple[Any, ...], future: Future[Any] | None, pure: bool, thread: int) -> None:
+    def __init__(self, work: Work, args: tuple[Any, ...], future: Answer | None, pure: bool, thread: int) -> None:
         self.work = work
         self.args = args
         self.future = future
@@ -69,7 +73,7 @@ class Suspended:
         return await self.coroutine
 
 
-def answer(future: Future[Any] | None, value: Any = None, *, error: BaseException | None = None) -> None:
+def answer(future: Answer | None, value: Any = None, *, error: BaseException | None = None) -> None:
     """Give the sender its answer, if it waits for one."""
     if future is None:
         return

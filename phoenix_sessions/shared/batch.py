@@ -9,8 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..core.action import Action
 from ..core.errors import BackendUnavailable, SessionError
@@ -19,7 +18,7 @@ from ..core.mounts import Route
 from ..core.once import name_of
 from ..runtime import telemetry
 from ..runtime.draft import Draft
-from ..runtime.message import answer
+from ..runtime.message import Answer, answer
 from .log import encode_entry
 from .paces import PIECE
 from .plans import Plan
@@ -51,7 +50,7 @@ class Dispatched:
     __slots__ = ("action", "draft", "epoch", "error", "future", "id", "origin", "route", "unasked", "version")
 
     def __init__(
-        self, action: Action, route: Route, origin: str, future: Future[Any] | None = None, *, unasked: bool
+        self, action: Action, route: Route, origin: str, future: Answer | None = None, *, unasked: bool
     ) -> None:
         self.action = action
         self.route = route

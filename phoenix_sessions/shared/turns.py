@@ -20,7 +20,8 @@ from typing import Any, Final, TypeVar
 
 from ..core.errors import CallTimeout
 from ..runtime import mailbox, waits
-from ..runtime.message import Message, Work, answer
+from ..runtime.message import Answer, Message, Work, answer
+from ..runtime.waiter import Waiter
 from .running import Running, nothing
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -61,7 +62,7 @@ class Turns(Running):
                 return self._run(timeout, work, args)
             self.turn.append(None)
         with waits.waiting_for(self):
-            message = Message(work, args, Future(), pure, get_ident())
+            message = Message(work, args, Waiter(), pure, get_ident())
             self._enqueue(message)
             self.drain()
             given = self._wait_turn(message, timeout)
@@ -173,7 +174,7 @@ class Turns(Running):
     # -- waiting -----------------------------------------------------------------------------------------------------
 
     def _wait_turn(self, message: Message, timeout: float | None) -> Any:
-        future: Future[Any] = message.future  # type: ignore[assignment]
+        future: Answer = message.future  # type: ignore[assignment]
         try:
             return future.result(timeout)
         except BaseException as error:
@@ -198,7 +199,7 @@ class Turns(Running):
                 raise CallTimeout(self.id, timeout or 0.0, started=not withdrawn) from None
             raise
 
-    def _withdraw(self, message: Message, future: Future[Any]) -> bool:
+    def _withdraw(self, message: Message, future: Answer) -> bool:
         """Take back a message; returns whether it has not begun and so never will."""
         with mailbox._guard:
             if future.cancel() or future.cancelled():
