@@ -40,7 +40,7 @@ class Handle:
         while True:
             session = self._session()
             try:
-                return session.ask(*message(session))
+                return session.ask(*session.surely(*message(session)))
             except SessionStopped as stopped:
                 if not self._goes_on(stopped):
                     raise
@@ -50,7 +50,7 @@ class Handle:
         while True:
             session = await self._asession()
             try:
-                return await session.aask(*message(session))
+                return await session.aask(*session.surely(*message(session)))
             except SessionStopped as stopped:
                 if not self._goes_on(stopped):
                     raise
@@ -66,7 +66,7 @@ class Handle:
         while True:
             session = self._session()
             try:
-                return session, session.ask(*message(session))
+                return session, session.ask(*session.surely(*message(session)))
             except SessionStopped as stopped:
                 if not self._goes_on(stopped):
                     raise
@@ -76,7 +76,7 @@ class Handle:
         while True:
             session = await self._asession()
             try:
-                return session, await session.aask(*message(session))
+                return session, await session.aask(*session.surely(*message(session)))
             except SessionStopped as stopped:
                 if not self._goes_on(stopped):
                     raise

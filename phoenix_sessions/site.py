@@ -182,6 +182,17 @@ class Site:
     def _first_lookup(self, id: str) -> Session | None:
         return self.setup().registry.get(id)
 
+    def _lookup_seen(self, id: str) -> Session | None:
+        """Return no session to which something is to be posted that was sent before."""
+        return None if id in self._unseen else self.supervisor.registry.get(id)
+
+    def _forget_unseen(self, id: str) -> list[tuple[Context, Callable[[Session], None]]]:
+        """Return what waits to be posted to a session, and no longer wait with it."""
+        waiting = self._unseen.pop(id, [])
+        if not self._unseen:
+            self.lookup = self._first_lookup if self._supervisor is None else self._supervisor.registry.get
+        return waiting
+
     def session(self, id: str) -> Session:
         """Return the session under the id, which the engine is asked for if there may be one there.
 
@@ -234,7 +245,7 @@ class Site:
             SessionNotFound: There is none, which is known at once.
         """
         session = self.supervisor.registry.get(check_session_id(id))
-        if session is not None and session.alive and not session.in_doubt and id not in self._unseen:
+        if session is not None and session.alive and id not in self._unseen:
             work(session)
         elif self.replicas is None or _get_running_loop() is None:
             work(self.session(id))
@@ -247,12 +258,13 @@ class Site:
             waiting = self._unseen.setdefault(id, [])
             waiting.append((copy_context(), work))
             first = len(waiting) == 1
+            self.lookup = self._lookup_seen
         if first:
             try:
                 self.supervisor.background.launch(copy_context(), lambda: self._see(id), _forget)
             except RuntimeError:  # no thread to be had now; the next may have better luck
                 with self._unseen_lock:
-                    self._unseen.pop(id, None)
+                    self._forget_unseen(id)
                 raise
 
     async def _see(self, id: str) -> None:
@@ -261,7 +273,7 @@ class Site:
             await self.asession(id)
         except Exception as error:  # also what an ``init_state`` raises
             with self._unseen_lock:
-                lost = self._unseen.pop(id, [])
+                lost = self._forget_unseen(id)
             for _ in lost:
                 _report(id, error)
 
@@ -273,7 +285,7 @@ class Site:
                     context.run(work, session)
                 except Exception as error:
                     _report(id, error)
-            self._unseen.pop(id, None)
+            self._forget_unseen(id)
 
     def _ref(self, id: str) -> SessionRef:
         return SessionRef(id, self)  # type: ignore[arg-type]  # the only Site that is made is a SessionManager

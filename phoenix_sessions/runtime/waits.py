@@ -32,61 +32,46 @@ _works_for: dict[int, int] = {}
 _lock = threading.RLock()
 
 
-class waiting_for:  # noqa: N801  # used as a function, as those of contextlib are
+@contextlib.contextmanager
+def waiting_for(mailbox: Mailbox) -> Iterator[None]:
     """Note that the caller's thread waits for the mailbox, for the time of the block.
 
     Raises:
         ReentrantCall: The mailbox waits, maybe through others, for the caller.
     """
-
-    __slots__ = ("_held", "_mailbox", "_outer", "_thread")
-
-    def __init__(self, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
-
-    def __enter__(self) -> None:
-        self._thread, self._held = get_ident(), suspended_in.get()
+    thread = get_ident()
+    with awaiting(mailbox):
         with _lock:
-            check(self._mailbox)
-            for each in self._held:
-                _by_mailbox.setdefault(each, []).append(self._mailbox)
-            self._outer = _by_thread.get(self._thread)
-            _by_thread[self._thread] = self._mailbox
-
-    def __exit__(self, *raised: object) -> None:
-        with _lock:
-            if self._outer is None:
-                _by_thread.pop(self._thread, None)
-            else:
-                _by_thread[self._thread] = self._outer
-            for each in self._held:
-                _no_longer(each, self._mailbox)
+            outer = _by_thread.get(thread)
+            _by_thread[thread] = mailbox
+        try:
+            yield
+        finally:
+            with _lock:
+                if outer is None:
+                    _by_thread.pop(thread, None)
+                else:
+                    _by_thread[thread] = outer
 
 
-class awaiting:  # noqa: N801  # as above
+@contextlib.contextmanager
+def awaiting(mailbox: Mailbox) -> Iterator[None]:
     """Note that the caller's coroutine waits for the mailbox, for the time of the block; its thread goes on.
 
     Raises:
         ReentrantCall: The mailbox waits, maybe through others, for the caller.
     """
-
-    __slots__ = ("_held", "_mailbox")
-
-    def __init__(self, mailbox: Mailbox) -> None:
-        self._mailbox = mailbox
-
-    def __enter__(self) -> None:
-        self._held = suspended_in.get()
+    held = suspended_in.get()
+    with _lock:
+        check(mailbox)
+        for each in held:
+            _by_mailbox.setdefault(each, []).append(mailbox)
+    try:
+        yield
+    finally:
         with _lock:
-            check(self._mailbox)
-            for each in self._held:
-                _by_mailbox.setdefault(each, []).append(self._mailbox)
-
-    def __exit__(self, *raised: object) -> None:
-        if self._held:
-            with _lock:
-                for each in self._held:
-                    _no_longer(each, self._mailbox)
+            for each in held:
+                _no_longer(each, mailbox)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from ..runtime.clock import Clock
 from ..runtime.flow import Request, Steps
 from .ends import Ends
 from .ownership import HandedOver
+from .pulse import Pulse
 
 if TYPE_CHECKING:
     from .hub import Hub
@@ -48,6 +49,7 @@ class Engine:
         worker: The name of this worker, in leases.
         ending: The sessions that have ended here, of which the engine does not know yet.
         handed_over: The sessions that were this worker's until just now.
+        pulse: Whether this worker has stood still.
         hub: What tells the sessions here of changes elsewhere.
     """
 
@@ -76,6 +78,7 @@ class Engine:
         self.worker = secrets.token_hex(8)
         self.ending = Ends()
         self.handed_over = HandedOver(self.clock)
+        self.pulse = Pulse(self.clock, self.owner_lease)
         self.hub.begin_again()
 
     def pause(self, seconds: float) -> Request:

@@ -6,7 +6,8 @@ Rules:
     2. Leases are renewed after a third of their time, whatever becomes of the writing. One that has run out is claimed
        anew; if somebody else has changed the session meanwhile, it ends here.
     3. No session waits for another: one that takes long is left out until that is done.
-    4. A session that may have got another owner, as this worker stood still, is renewed at once for who finds it.
+    4. After this worker has stood still a lease is renewed at once for who asks for its session; he is not in line with
+       all the others.
     5. An engine that cannot be asked is asked again next time; nothing is given up before somebody else owns it.
 """
 
@@ -21,10 +22,11 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from ..core.errors import Fenced
+from ..core.errors import BackendUnavailable, Fenced
 from ..runtime.background import Background
 from ..runtime.flow import Request, Steps, arun
 from .owned import Owned
+from .pulse import BEAT
 from .slots import Slots
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ WRITES: Final = 16
 """How many sessions are written at once (count)."""
 RENEWALS: Final = 128
 """How many leases are renewed at once (count)."""
+RESOLUTIONS: Final = 1024
+"""How many leases are looked at at once (count) for somebody who waits."""
 RENEW: Final = 1 / 3
 """After which part of its time (0 to 1) a lease is renewed."""
 AGAIN_SECONDS: Final = 0.1
@@ -63,6 +67,7 @@ class Flusher:
         self._background: Background | None = None
         self._writes = Round(self._write, WRITES)
         self._renewals = Round(self._renew, RENEWALS)
+        self._resolutions = Round(self._confirm, RESOLUTIONS)
 
     def start(self) -> None:
         """See that it runs."""
@@ -71,8 +76,10 @@ class Flusher:
             return
         with self._lock:
             if self._background is not background:
+                self._engine.pulse.start()
                 background.keep_running(self._keep_writing)
                 background.keep_running(self._keep_renewing)
+                background.keep_running(self._keep_beating)
                 self._background = background
 
     async def _keep_writing(self) -> None:
@@ -84,6 +91,11 @@ class Flusher:
         while True:
             await asyncio.sleep(self._engine.owner_lease * RENEW)
             self.begin_renewing()
+
+    async def _keep_beating(self) -> None:
+        while True:
+            self._engine.pulse.beat()
+            await asyncio.sleep(self._engine.owner_lease * BEAT)
 
     def begin_writing(self) -> list[asyncio.Task[None]]:
         """Write down what has changed, and have leave what nobody uses; returns the tasks that do it."""
@@ -103,17 +115,26 @@ class Flusher:
             session.leave_for_another()
 
     def resolve(self, session: Owned) -> Steps:
-        """Wait until it is known who owns a session, as far as the engine can be asked."""
+        """Wait until it is known who owns a session, as far as the engine can be asked within its patience."""
         over: Future[None] = Future()
         session.background.launch(Context(), lambda: self._resolve(session), lambda _: over.set_result(None))
         yield Request(over.result, partial(_wait, over))
 
     async def _resolve(self, session: Owned) -> None:
-        if (under_way := self._renewals.task_of(session)) is not None:
-            await asyncio.wait([under_way])
-            if not session.in_doubt:  # else that may have begun before this worker stood still
-                return
-        await asyncio.wait([self._renewals.do(session)])
+        if session.in_doubt:
+            await asyncio.wait([self._resolutions.do(session)])
+
+    async def _confirm(self, session: Owned) -> None:
+        written, clock = session.written, self._engine.clock
+        until = clock.monotonic() + self._engine.patience
+        while True:
+            try:
+                return await self._renew(session)
+            except BackendUnavailable:
+                if clock.monotonic() + AGAIN_SECONDS > until:  # it goes on, as it would if it had not stood still
+                    written.take_for_owned(clock.monotonic())
+                    raise
+            await clock.asleep(AGAIN_SECONDS)
 
     async def _renew(self, session: Owned) -> None:
         written = session.written
@@ -168,10 +189,6 @@ class Round:
         if task is None:
             task = self._under_way[session] = asyncio.create_task(self._do(session))
         return task
-
-    def task_of(self, session: Owned) -> asyncio.Task[None] | None:
-        """Return the task that does it for a session just now, if any."""
-        return self._under_way.get(session)
 
     async def _do(self, session: Owned) -> None:
         try:

@@ -88,7 +88,13 @@ class Holding:
             SessionNotFound: There is none.
             InvalidSnapshot, SessionLimitReached, BackendUnavailable: As ``find``.
         """
-        if self._here(id) is not None:
+        session = self._here(id)
+        if isinstance(session, Owned):
+            if session.in_doubt:
+                yield from self.flusher.resolve(session)
+            if session.ended is None:
+                return
+        elif session is not None:
             yield from self.find_newest(id)
             return
         record = yield from self._load(id)
@@ -180,6 +186,7 @@ class Holding:
         supervisor = self._supervisor()
         if supervisor.registry.closed:
             raise ShuttingDown
+        self.flusher.start()
         return (yield from own(self.engine, supervisor.background, id, lambda: self._here(id) is not None))
 
     def _disown(self, ownership: Ownership, error: BaseException) -> Generator[Request, Any, None]:
@@ -196,7 +203,6 @@ class Holding:
             ShuttingDown: This worker has begun to stop.
             SessionAlreadyStarted: One is there.
         """
-        self.flusher.start()
         self.engine.hub.add(session)
         try:
             session.supervisor.registry.take_over(session)

@@ -9,7 +9,8 @@ Rules:
        open pages, timers, effects. Then the other is told that it cannot be had.
     4. It leaves in its turn, so nothing comes between the last write and the end here.
     5. The history, timers and effects are this worker's.
-    6. Who finds it when its lease may have run out asks the engine first: this worker may have stood still.
+    6. When this worker has stood still for long, the engine is asked who owns the session before anybody is answered.
+       What nobody waits for is done all the same: if there is another owner it is lost with all the rest.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ import logging
 from typing import Any, Final
 
 from ..backends.base import Point
-from ..core.errors import Fenced, SessionNotFound
+from ..core.errors import Fenced, SessionNotFound, SessionStopped
 from ..runtime.departure import Departure
 from ..runtime.flow import arun
-from ..runtime.message import Suspended
+from ..runtime.message import Suspended, Work
 from . import relocation
 from .ends import End
 from .notices import Ended, Moved, Wanted, encode, notice_of
@@ -52,6 +53,22 @@ class Owned(Writing):
     def sure_until(self) -> float:  # type: ignore[override]
         """Until when (monotonic seconds) nobody else can own it."""
         return self.written.ownership.until
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether it may be another worker's by now, as this one has stood still."""
+        until = self.sure_until
+        asked = until - self.engine.owner_lease
+        return self.supervisor.now() > until and self.engine.pulse.has_stopped_since(asked)
+
+    def surely(self, pure: bool, timeout: float | None, work: Work, *args: Any) -> tuple[Any, ...]:
+        """Return a message that is handled only if the session is this worker's when its turn comes."""
+        return pure, timeout, self._do_surely, work, *args
+
+    def _do_surely(self, work: Work, *args: Any) -> Any:
+        if self.ended is None and self.in_doubt:  # the sender looks again
+            raise SessionStopped(self.id, Departure.FENCED)
+        return work(*args)
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -147,9 +164,9 @@ class Owned(Writing):
         except Exception as error:  # it stays, and so does what would be lost
             self.report(error, "message")
         else:
-            self._leave_memory(why)
             if why is Departure.HANDED_OVER:
                 self.engine.handed_over.add(self.id)
+            self._leave_memory(why)
             await arun(self.written.give_back())
         finally:
             self._leaving = False

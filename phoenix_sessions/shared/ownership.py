@@ -4,8 +4,7 @@ Rules:
     1. Who has the lease owns it. The engine bars those before by the fencing number, from the owner's first load on.
     2. A session that another worker owns is asked for, again and again, for ``patience`` seconds. Its owner hands it
        over, or has died, so that the lease runs out; else it cannot be had.
-    3. Until when a lease lasts its owner reckons from when it was asked for, by a clock of his own. After that he asks
-       before he answers: he may have stood still, and not be the owner any more.
+    3. Until when a lease lasts its owner reckons from when it was asked for, by a clock of his own.
     4. Who has handed a session over lets the other have it: for ``LONGEST_PAUSE`` seconds he does not ask for it.
     5. A lease that may have been given to somebody who has gone meanwhile is given back by the background loop.
 """

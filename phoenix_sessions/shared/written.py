@@ -17,7 +17,7 @@ import itertools
 from typing import TYPE_CHECKING, Final
 
 from ..backends.base import COMMIT_ID_BYTES, Commit, Point, Record
-from ..core.errors import BackendError, BackendUnavailable, Conflict, Fenced, SessionNotFound
+from ..core.errors import BackendError, Conflict, Fenced, SessionNotFound
 from ..runtime.flow import Steps, arun
 from .engine import new_commit_id
 from .ownership import disown
@@ -182,21 +182,18 @@ class Written:
     # -- the lease ---------------------------------------------------------------------------------------------------
 
     def renew(self) -> Steps:
-        """Keep the lease. An engine that cannot be asked has been asked all the same: this worker has not stood still.
+        """Keep the lease.
 
         Raises:
             Fenced: It has run out.
             BackendUnavailable: The engine cannot be asked.
         """
         asked = self.engine.clock.monotonic()
-        try:
-            yield from self.engine.ask_once("renew", *self.ownership.key, self.engine.owner_lease)
-        except BackendUnavailable:
-            self._sure_since(asked)
-            raise
-        self._sure_since(asked)
+        yield from self.engine.ask_once("renew", *self.ownership.key, self.engine.owner_lease)
+        self.take_for_owned(asked)
 
-    def _sure_since(self, asked: float) -> None:
+    def take_for_owned(self, asked: float) -> None:
+        """Note that nobody else had the lease at a moment (monotonic seconds), as far as can be told."""
         self.ownership = self.ownership._replace(until=max(self.ownership.until, asked + self.engine.owner_lease))
 
     def reclaim(self) -> Steps:

@@ -42,6 +42,9 @@ def test_the_answer_comes_from_another_thread(waiter):
 
 
 def test_nobody_waits_longer_than_he_says(waiter):
+    for seconds in (-1, -0.5, 0):  # a deadline that is over
+        with pytest.raises(TimeoutError):
+            waiter.result(seconds)
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         waiter.result(0.02)

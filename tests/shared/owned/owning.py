@@ -82,6 +82,7 @@ def stand_still(backend, worker, id="s"):
     expire_lease(backend, worker, id)
     written = owned(worker, id).written
     written.ownership = written.ownership._replace(until=worker.supervisor.now() - 1)
+    worker.shared.engine.pulse.wake()
 
 
 def is_free(backend, id):
