@@ -52,6 +52,17 @@ class Config(msgspec.Struct, frozen=True, rename="upper", forbid_unknown_fields=
         typing_seconds: How long somebody is typing after having said so (seconds).
         join_page: How many messages whoever joins is given (count).
         largest_gap: How many missed messages whoever comes back is given (count); of more, it is given the newest.
+        agents: The dotted paths of functions that answer as agents in this process, by the agent's id.
+        agent_debounce: How long messages for an agent are collected (seconds).
+        agent_attempts: How often one delivery to an agent is tried (count).
+        agent_pause: How long the pause after the first try is; each later one is twice as long (seconds).
+        agent_longest_pause: How long a pause may be, also if the agent asks for a longer one (seconds).
+        agent_request_bytes: How large the messages of one delivery may be together (bytes); one alone may be larger.
+        agent_answer_bytes: How large an agent's answer may be (bytes).
+        agent_concurrency: How many agents' answers one worker waits for (count); of one agent, a quarter of them.
+        agent_queue: How many conversations may wait in one worker to be given to their agents (count).
+        agent_lease: After how long another worker goes on when one has died over a delivery (seconds).
+        agent_look: How often deliveries that a worker has left undone are looked for (seconds).
     """
 
     database: str = "default"
@@ -75,6 +86,17 @@ class Config(msgspec.Struct, frozen=True, rename="upper", forbid_unknown_fields=
     typing_seconds: float = 6.0
     join_page: int = 50
     largest_gap: int = 500
+    agents: dict[str, str] = {}
+    agent_debounce: float = 0.1
+    agent_attempts: int = 5
+    agent_pause: float = 0.5
+    agent_longest_pause: float = 60.0
+    agent_request_bytes: int = 1024 * 1024
+    agent_answer_bytes: int = 1024 * 1024
+    agent_concurrency: int = 64
+    agent_queue: int = 10_000
+    agent_lease: float = 30.0
+    agent_look: float = 30.0
 
 
 @functools.cache
