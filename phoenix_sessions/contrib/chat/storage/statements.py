@@ -97,6 +97,8 @@ SELECT {MESSAGE} FROM phoenix_chat_message
 WHERE conversation_id = %s AND seq > %s AND seq < %s ORDER BY seq LIMIT %s
 """
 
+EARLIER: Final = "SELECT 1 FROM phoenix_chat_message WHERE conversation_id = %s AND seq < %s LIMIT 1"
+
 ONE: Final = f"SELECT {MESSAGE} FROM phoenix_chat_message WHERE id = %s AND conversation_id = %s"
 
 EDIT: Final = "UPDATE phoenix_chat_message SET content = %s, metadata = %s, edited_at = %s WHERE id = %s"
