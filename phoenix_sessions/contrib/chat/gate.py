@@ -30,6 +30,11 @@ class Gate:
         """Return how many are inside (count)."""
         return self._inside
 
+    @property
+    def closed(self) -> bool:
+        """Return whether nobody comes in any more."""
+        return self._closed
+
     @contextlib.contextmanager
     def passed(self) -> Iterator[None]:
         """Let somebody in for the time of the block.

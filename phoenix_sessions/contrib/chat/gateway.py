@@ -24,6 +24,7 @@ from phoenix_sessions import sessions
 from . import conf, live
 from .asking import Asking
 from .commanding import Commanding
+from .counters import Counters
 from .errors import ChatError, invalid, unauthorized
 from .events import Chunk, Typing
 from .gate import Gate
@@ -42,7 +43,11 @@ _STREAM_LENGTH: Final = 128
 
 
 class Gateway(Asking, Commanding):
-    """The chat's verbs; errors are ``ChatError``."""
+    """The chat's verbs; errors are ``ChatError``.
+
+    Attributes:
+        counters: What this OS process has done, in numbers.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,11 +55,22 @@ class Gateway(Asking, Commanding):
         self._writer: Writer | None = None
         self._sends = SendRate(None)
         self._typing = SendRate(TYPING_PER_SECOND)
+        self.counters = Counters()
 
     @property
     def on_sent(self) -> list[Hook]:
         """What is called with each new message's conversation and the message, after its commit; must not block."""
         return self._telling.on_sent
+
+    @property
+    def draining(self) -> bool:
+        """Return whether this worker stops, so that it changes nothing any more."""
+        return self._gate.closed
+
+    @property
+    def waiting(self) -> int:
+        """Return how many appends wait or are being stored (count)."""
+        return 0 if self._writer is None else len(self._writer)
 
     # -- sending -------------------------------------------------------------------------------------------------------
 
@@ -70,6 +86,7 @@ class Gateway(Asking, Commanding):
             writer = self._ready_writer()
             self._sends.check(draft.sender)
             stored: Stored = writer.append(draft)
+            self.counters.stored(stored)
             self._telling.sent(stored.message)
         return stored
 
@@ -82,6 +99,7 @@ class Gateway(Asking, Commanding):
             writer = self._ready_writer()
             self._sends.check(draft.sender)
             stored = await writer.aappend(draft)
+            self.counters.stored(stored)
             self._telling.sent(stored.message)
         return stored
 
@@ -152,6 +170,7 @@ class Gateway(Asking, Commanding):
         self._lock = threading.Lock()
         self._gate = Gate()
         self._turns = Turns()
+        self.counters = Counters()
         self._typing = SendRate(TYPING_PER_SECOND)
         self._sends = SendRate(None if self._writer is None else self._writer.config.sends_per_second)
         self._telling.begin_again()
