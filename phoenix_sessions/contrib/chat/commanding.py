@@ -53,7 +53,7 @@ class Commanding:
 
     def mark_read(self, conversation: str, participant: str, seq: int | None = None) -> ReadMark:
         """Mark what was read up to a message, None = the last; it never goes back."""
-        with self._gate.passed():
+        with self._gate:
             mark = storage.mark_read(conversation, participant, seq)
             if mark.moved:
                 self._telling.read(mark)
@@ -81,7 +81,7 @@ class Commanding:
             group: Whether it is a group though it has no more than two members.
             once: Whether the pair's own DM is wanted, if there is one.
         """
-        with self._gate.passed():
+        with self._gate:
             created = storage.create_conversation(
                 creator, others, title=title, metadata=metadata, group=group, once=once
             )
@@ -128,7 +128,7 @@ class Commanding:
 
     @contextlib.contextmanager
     def _changing(self, conversation: str) -> Iterator[None]:
-        with self._gate.passed(), self._turns.of(conversation):
+        with self._gate, self._turns.of(conversation):
             yield
 
     def _changed(self, conversation: Conversation) -> Conversation:

@@ -7,9 +7,7 @@ Rules:
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Iterator
 from typing import Final
 
 from .errors import backpressure
@@ -19,7 +17,7 @@ AGAIN_MS: Final = 1000
 
 
 class Gate:
-    """Counts who is inside."""
+    """Counts who is inside: ``with gate: …``."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -35,8 +33,7 @@ class Gate:
         """Return whether nobody comes in any more."""
         return self._closed
 
-    @contextlib.contextmanager
-    def passed(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Let somebody in for the time of the block.
 
         Raises:
@@ -46,13 +43,12 @@ class Gate:
             if self._closed:
                 raise backpressure("draining", AGAIN_MS)
             self._inside += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._inside -= 1
-                if self._closed:
-                    self._changed.notify_all()
+
+    def __exit__(self, *exception: object) -> None:
+        with self._changed:
+            self._inside -= 1
+            if self._closed:
+                self._changed.notify_all()
 
     def close(self) -> None:
         """Let nobody in any more."""

@@ -11,9 +11,11 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
+from concurrent.futures import Future
 from typing import Any, Final
 
 from asgiref.sync import async_to_sync
@@ -82,26 +84,38 @@ class Gateway(Asking, Commanding):
                 ``backpressure`` say when to come again; ``unavailable`` if the database does not answer in time, which
                 may have stored it: send it again with the same client_id.
         """
-        with self._gate.passed():
+        with self._gate:
             writer = self._ready_writer()
             self._sends.check(draft.sender)
             stored: Stored = writer.append(draft)
-            self.counters.stored(stored)
-            self._telling.sent(stored.message)
+            self._tell(stored)
         return stored
 
     async def aappend(self, draft: Draft) -> Stored:
-        """Async twin of ``append``."""
-        return await asyncio.shield(asyncio.ensure_future(self._aappend(draft)))
-
-    async def _aappend(self, draft: Draft) -> Stored:
-        with self._gate.passed():
+        """Async twin of ``append``; if it is cancelled, what is stored nevertheless is told."""
+        with self._gate:
             writer = self._ready_writer()
             self._sends.check(draft.sender)
-            stored = await writer.aappend(draft)
-            self.counters.stored(stored)
-            self._telling.sent(stored.message)
+            try:
+                stored = await writer.aappend(draft)
+            except asyncio.CancelledError:
+                self._finish_without(writer, draft)
+                raise
+            self._tell(stored)
         return stored
+
+    def _finish_without(self, writer: Writer, draft: Draft) -> None:
+        """Hand it in once more, with nobody but us to hear: it waits behind the first, and is a repeat of it."""
+        with contextlib.suppress(ChatError):
+            writer.submit(draft).add_done_callback(self._tell_if_stored)
+
+    def _tell_if_stored(self, future: Future[Stored]) -> None:
+        if future.exception() is None:
+            self._tell(future.result())
+
+    def _tell(self, stored: Stored) -> None:
+        self.counters.stored(stored)
+        self._telling.sent(stored.message)
 
     # -- what is not stored --------------------------------------------------------------------------------------------
 
@@ -111,7 +125,7 @@ class Gateway(Asking, Commanding):
         Raises:
             ChatError: ``unauthorized``, ``backpressure``.
         """
-        with self._gate.passed():
+        with self._gate:
             await _must_be_member(conversation, participant)
             if not self._typing.take(f"{conversation} {participant}"):
                 live.tell(conversation, Typing(conversation, participant))
@@ -130,7 +144,7 @@ class Gateway(Asking, Commanding):
             ChatError: ``unauthorized``, ``invalid``, ``too_large``, ``backpressure``.
         """
         _check_chunk(stream, index, text)
-        with self._gate.passed():
+        with self._gate:
             await _must_be_member(conversation, sender)
             live.tell(conversation, Chunk(conversation, sender, stream, index, text))
 
