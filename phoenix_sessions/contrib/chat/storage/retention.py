@@ -55,12 +55,12 @@ class Removed(NamedTuple):
     """What one call did.
 
     Attributes:
-        count: How many were removed (count).
+        removed: How many were removed (count).
         emptied: How many kept their place, and nothing else (count).
         cursor: Where the next call begins, None = it is done.
     """
 
-    count: int
+    removed: int
     emptied: int
     cursor: str | None
 

@@ -59,8 +59,8 @@ def _all(remove: Callable[..., Removed], before: datetime.datetime, options: dic
     cursor: str | None = ""
     try:
         while cursor is not None:
-            removed = remove(before, cursor=cursor, limit=options["batch"], dry_run=options["dry_run"])
-            count, emptied, cursor = count + removed.count, emptied + removed.emptied, removed.cursor
+            done = remove(before, cursor=cursor, limit=options["batch"], dry_run=options["dry_run"])
+            count, emptied, cursor = count + done.removed, emptied + done.emptied, done.cursor
     except ChatError as error:
         raise CommandError(f"{count} were done, and then: {error.message}") from error
     return count, emptied
