@@ -248,6 +248,8 @@ def test_a_list_counts_no_more_than_it_lists_and_asks_no_more_for_more_rows(site
     assert answer.context["cl"].result_count <= 2
     assert [sql for sql in asked if "COUNT(*)" in sql and "LIMIT 2" not in sql] == []
     assert len(asked) == 2
+    assert answer.context["cl"].can_show_all is False
+    assert "Show counts" not in text(answer)
 
 
 def test_an_action_takes_no_more_than_a_list_holds(site, chat, monkeypatch):

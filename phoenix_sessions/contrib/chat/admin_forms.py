@@ -22,11 +22,26 @@ from .models import AgentEndpoint, ConversationRow, Membership, ParticipantRow
 
 
 class RawId(ForeignKeyRawIdWidget):
-    """An id, with a link to choose it."""
+    """An id, with a link to choose it.
+
+    Args:
+        field: Of which key the id is.
+    """
+
+    def __init__(self, field: Any) -> None:
+        super().__init__(field.remote_field, admin.site, attrs={"class": "vTextField"})
 
     def label_and_url_for_value(self, value: Any) -> tuple[str, str]:
         """Return nothing: what the id belongs to is not looked up."""
         return "", ""
+
+
+class HeadersField(forms.JSONField):
+    """A JSON object that may be left empty."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return what is shown first: nothing for None."""
+        return "" if value is None else super().prepare_value(value)
 
 
 class VerbForm(forms.ModelForm):
@@ -102,10 +117,8 @@ class NewMembershipForm(VerbForm):
     """Lets somebody into a group."""
 
     names = {"conversation": "group", "participant": "who", "members": "group"}
-    group = forms.CharField(widget=RawId(Membership._meta.get_field("conversation").remote_field, admin.site))
-    who = forms.CharField(
-        label="participant", widget=RawId(Membership._meta.get_field("participant").remote_field, admin.site)
-    )
+    group = forms.CharField(widget=RawId(Membership._meta.get_field("conversation")))
+    who = forms.CharField(label="Participant", widget=RawId(Membership._meta.get_field("participant")))
     role = forms.ChoiceField(choices=[(role.value, role.value) for role in Role], initial=Role.MEMBER.value)
 
     class Meta:
@@ -133,7 +146,7 @@ class EndpointForm(VerbForm):
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "size": 40}),
         help_text="The bearer token, or the key of signatures. It is never shown; empty = as it is.",
     )
-    new_headers = forms.JSONField(
+    new_headers = HeadersField(
         required=False,
         help_text="What is sent along, as a JSON object of texts. It is never shown; empty = as it is, {} = none.",
     )
@@ -154,7 +167,7 @@ class NewEndpointForm(EndpointForm):
     """Says where an agent is."""
 
     names = {**EndpointForm.names, "agent": "who"}
-    who = forms.CharField(label="agent", widget=RawId(AgentEndpoint._meta.get_field("agent").remote_field, admin.site))
+    who = forms.CharField(label="Agent", widget=RawId(AgentEndpoint._meta.get_field("agent")))
     field_order = ("who", "url", "auth", "new_secret", "new_headers", "timeout")
 
     def do(self, given: dict[str, Any]) -> dict[str, Any]:

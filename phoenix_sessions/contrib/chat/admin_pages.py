@@ -44,7 +44,8 @@ class ChatAdmin(admin.ModelAdmin):
     paginator = Pages
     show_full_result_count = False
     list_per_page = 50
-    list_max_show_all = MOST
+    list_max_show_all = 0
+    show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     ordering = ("-id",)
 
