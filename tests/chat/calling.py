@@ -111,6 +111,7 @@ def log_in(client, pk):
     session[SESSION_KEY], session[BACKEND_SESSION_KEY] = pk, "chat.calling.Users"
     session[HASH_SESSION_KEY] = USERS[pk].get_session_auth_hash()
     session.save()
+    client.cookies["sessionid"] = session.session_key
     client.cookies["csrftoken"] = secret = _get_new_csrf_string()
     return secret
 

@@ -52,9 +52,9 @@ def test_a_token_may_be_signed_with_a_private_key_that_the_site_has_not(settings
         pytest.param(lambda: token(None), id="of nobody"),
         pytest.param(lambda: token("user alice"), id="of what is no id"),
         pytest.param(lambda: token(""), id="of an empty id"),
-        pytest.param(unsigned, id="unsigned"),
-        pytest.param(lambda: unsigned(algorithm="None"), id="unsigned in capitals"),
-        pytest.param(lambda: unsigned(algorithm="HS256"), id="with an empty signature"),
+        pytest.param(lambda: unsigned("user:alice"), id="unsigned"),
+        pytest.param(lambda: unsigned("user:alice", "None"), id="unsigned in capitals"),
+        pytest.param(lambda: unsigned("user:alice", "HS256"), id="with an empty signature"),
         pytest.param(lambda: token("user:alice")[:-4] + "AAAA", id="with a changed signature"),
         pytest.param(lambda: "", id="empty"),
         pytest.param(lambda: "a.b", id="of two parts"),
@@ -75,7 +75,7 @@ def test_a_changed_claim_spoils_the_signature():
 
 
 def test_a_public_key_signs_nothing(settings, pair):
-    private, public = pair
+    _, public = pair
     settings.PHOENIX_SESSIONS_CHAT = {"JWT_KEY": public, "JWT_ALGORITHMS": ["RS256"]}
     refused(forged("user:alice", public))
 
