@@ -9,7 +9,7 @@ from conftest import require
 from django.core.management import call_command
 from django.db import connections
 
-from phoenix_sessions.contrib.chat import conf, storage
+from phoenix_sessions.contrib.chat import agents, conf, storage
 from phoenix_sessions.contrib.chat.writer import Writer
 
 psycopg = pytest.importorskip("psycopg")
@@ -65,6 +65,7 @@ def sqlite(empty_file, tmp_path, django_db_blocker):
     connections.settings["chat-sqlite"] = {**connections.settings["default"], "NAME": str(path), "OPTIONS": options}
     with django_db_blocker.unblock():
         yield "chat-sqlite"
+        readers.shut_down()  # its threads know the file
         connections["chat-sqlite"].close()
     del connections["chat-sqlite"], connections.settings["chat-sqlite"]
 
@@ -76,7 +77,15 @@ def postgresql(server_database, django_db_blocker):
         with connections[server_database].cursor() as cursor:
             cursor.execute("; ".join(f"DELETE FROM phoenix_chat_{table}" for table in TABLES))
         yield server_database
+        readers.shut_down()
         connections[server_database].close()
+
+
+@pytest.fixture(autouse=True)
+def no_agents_at_work():
+    """What one test has begun to deliver, the next one has nothing to do with."""
+    yield
+    agents.stop(20)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

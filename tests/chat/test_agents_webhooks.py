@@ -7,7 +7,7 @@ import pytest
 from chat.scripted import Endpoint, answer, break_off, endless, hold, says, stream, wait_until
 
 from phoenix_sessions.contrib.chat import conf, live, storage
-from phoenix_sessions.contrib.chat.agents.service import Service
+from phoenix_sessions.contrib.chat.agents.service import service
 from phoenix_sessions.contrib.chat.agents.signature import verify
 from phoenix_sessions.contrib.chat.gateway import gateway
 from phoenix_sessions.contrib.chat.types import Draft
@@ -31,17 +31,17 @@ def robot(chat, settings, endpoint):
 
 
 @pytest.fixture
-def service(robot, monkeypatch):
-    """What the worker has for agents."""
-    service = Service()
-    monkeypatch.setattr(gateway._telling, "on_sent", [service.on_sent])
-    yield service
+def robot_at_work(robot):
+    """The robot, whom this worker delivers to."""
+    service.stop(20)  # it may have begun with other settings
+    yield robot
     service.stop(20)
 
 
 @pytest.fixture
-def talk(chat, robot, service):
+def talk(chat, robot_at_work):
     """Alice's conversation with the robot."""
+    robot = robot_at_work
     return storage.create_conversation(chat.alice, [robot]).conversation.id
 
 
@@ -264,7 +264,8 @@ def test_an_agent_that_is_disabled_in_between_is_not_tried_again(talk, endpoint,
     assert log() == [(1, "failed", 503)]
 
 
-def test_messages_of_people_and_groups_go_to_no_agent(chat, robot, service, endpoint):
+def test_messages_of_people_and_groups_go_to_no_agent(chat, robot_at_work, endpoint):
+    robot = robot_at_work
     endpoint.script = [answer(204)]
     dm = storage.create_conversation(chat.alice, [chat.bob]).conversation.id
     group = storage.create_conversation(chat.alice, [chat.bob, robot]).conversation.id
@@ -378,7 +379,8 @@ def test_a_private_target_is_not_connected_to(chat, talk, endpoint, settings):
     assert "public address" in storage.list_deliveries(chat.robot).deliveries[0].error
 
 
-def test_two_agents_are_each_given_what_the_other_says(chat, robot, service, endpoint):
+def test_two_agents_are_each_given_what_the_other_says(chat, robot_at_work, endpoint):
+    robot = robot_at_work
     storage.create_participant("agent:other", "agent")
     storage.register_agent("agent:other", endpoint.url)
     talk = storage.create_conversation(robot, ["agent:other"]).conversation.id
@@ -392,7 +394,8 @@ def test_two_agents_are_each_given_what_the_other_says(chat, robot, service, end
     ]
 
 
-def test_an_agent_that_does_not_answer_holds_up_no_other(chat, robot, service, endpoint, settings):
+def test_an_agent_that_does_not_answer_holds_up_no_other(chat, robot_at_work, endpoint, settings):
+    robot = robot_at_work
     settings.PHOENIX_SESSIONS_CHAT = {**settings.PHOENIX_SESSIONS_CHAT, "AGENT_CONCURRENCY": 4}
     storage.create_participant("agent:quick", "agent")
     with Endpoint() as quick:

@@ -18,8 +18,11 @@ class ChatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the check."""
+        """Register the check, and have messages delivered to agents; that starts no thread."""
+        from .agents import install  # it stands on models
+
         checks.register(check_time_zones)
+        install()
 
 
 def check_time_zones(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:

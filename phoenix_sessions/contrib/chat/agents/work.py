@@ -103,13 +103,11 @@ def _agents(conversation: Conversation) -> tuple[str, ...]:
 
 def _find_for(conversation: Conversation, agent: str) -> Work | None:
     config = get_config()
-    disabled, target = _whereabouts(agent)
-    if target is None and not disabled:
-        return None
     while True:
         after = storage.delivered_seq(conversation.id, agent)
         page = storage.history(conversation.id, None, after_seq=after, limit=config.max_page_size).messages
-        if not page:
+        disabled, target = _whereabouts(agent)  # asked after the page: what is in it was sent before
+        if not page or (target is None and not disabled):
             return None
         seq = answered(page, conversation.id, agent, after)
         if seq is None:
