@@ -9,7 +9,7 @@ from conftest import require
 from django.core.management import call_command
 from django.db import connections
 
-from phoenix_sessions.contrib.chat import agents, conf, storage
+from phoenix_sessions.contrib.chat import agents, conf, readers, storage
 from phoenix_sessions.contrib.chat.writer import Writer
 
 psycopg = pytest.importorskip("psycopg")

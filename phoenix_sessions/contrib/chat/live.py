@@ -10,18 +10,23 @@ Rules:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
-from phoenix_sessions import EventTooLarge, Stream, sessions
+from phoenix_sessions import EventTooLarge, Stream, StreamEvent, sessions
 
 from .coalescer import Coalescer
-from .events import Changed, ChangedLarge, Deleted, Edited, Event, Sent, SentLarge, name_of, payload_of
+from .events import Changed, ChangedLarge, Deleted, Edited, Event, Sent, SentLarge, event_of, name_of, payload_of
 
 logger = logging.getLogger("phoenix_sessions.chat")
+
+_DECODED: Final = 256
+_decoded: dict[int, tuple[StreamEvent, Event]] = {}  # while an item is here, no other has its id
 
 
 def conversation_stream(conversation: str) -> Stream:
@@ -58,6 +63,25 @@ def tell_inboxes(conversation: str, participants: Iterable[str]) -> None:
     Those who were told within the last 250 ms are told when these are over, all that has changed by then at once.
     """
     _inboxes.tell(conversation, participants)
+
+
+def event_in(item: StreamEvent) -> Event | None:
+    """Return what a stream has told, None = something that this version does not know.
+
+    Those who are given the same item are given the same event.
+    """
+    if (known := _decoded.get(id(item))) is not None and known[0] is item:
+        return known[1]
+    try:
+        event = event_of(item.payload)
+    except msgspec.ValidationError:
+        logger.warning("an event %r is not known", item.name)
+        return None
+    _decoded[id(item)] = item, event
+    if len(_decoded) > _DECODED:
+        with contextlib.suppress(KeyError, RuntimeError, StopIteration):  # another thread does it just now
+            del _decoded[next(iter(_decoded))]
+    return event
 
 
 def _smaller(event: Event) -> Event:
