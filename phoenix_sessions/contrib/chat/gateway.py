@@ -30,8 +30,8 @@ from .counters import Counters
 from .errors import ChatError, invalid, unauthorized
 from .events import Chunk, Typing
 from .gate import Gate
-from .inboxes import members_of
 from .limits import SendRate
+from .processes import members_of
 from .telling import Hook
 from .turns import Turns
 from .twins import twin
@@ -177,14 +177,23 @@ class Gateway(Asking, Commanding):
 
     adrain = twin(drain)
 
-    def begin_again(self, *, forked: bool = False) -> None:
-        """Begin as if nothing had been; a forked child's writer does so by itself."""
-        if not forked:
-            self._writer = None
+    def begin_again(self) -> None:
+        """Begin as if nothing had been, with the settings as they are; what waits to be stored is stored first."""
+        with self._lock:
+            writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.drain(2 * writer.config.append_patience)
+        self._telling.end()
+        self._begin()
+
+    def begin_forked(self) -> None:
+        """Begin in a forked child: what waits, and who is at work, is the parent's; the writer knows by itself."""
         self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
         self._gate = Gate()
         self._turns = Turns()
-        self.counters = Counters()
         self._typing = SendRate(TYPING_PER_SECOND)
         self._sends = SendRate(None if self._writer is None else self._writer.config.sends_per_second)
         self._telling.begin_again()
@@ -221,14 +230,13 @@ def _at_stop(seconds: float) -> None:
 
 
 def _settings_changed(*, setting: str, **kwargs: Any) -> None:
-    if setting == conf.NAME:  # in tests
-        ending = threading.Thread(target=gateway.drain, args=[10])
-        ending.start()
-        ending.join()
-        gateway.begin_again()
+    if setting == conf.NAME:  # in tests, some of which are async
+        beginning = threading.Thread(target=gateway.begin_again)
+        beginning.start()
+        beginning.join()
 
 
 sessions.at_stop(_at_stop)
 setting_changed.connect(_settings_changed)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: gateway.begin_again(forked=True))
+    os.register_at_fork(after_in_child=gateway.begin_forked)

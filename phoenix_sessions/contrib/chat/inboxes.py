@@ -14,12 +14,10 @@ import logging
 import threading
 from typing import Final
 
-from django.db import connections
-
-from . import live, storage
+from . import live
 from .coalescer import Coalescer
 from .errors import ChatError
-from .twins import twin
+from .processes import members_of
 
 logger = logging.getLogger("phoenix_sessions.chat")
 
@@ -39,6 +37,7 @@ class Inboxes:
         self._waiting: dict[str, None] = {}
         self._tries: dict[str, int] = {}  # of those that are asked again
         self._busy = False
+        self._over = False
         self._thread: threading.Thread | None = None
 
     def tell_members(self, conversation: str) -> None:
@@ -51,8 +50,16 @@ class Inboxes:
         with self._changed:
             return self._changed.wait_for(lambda: not (self._waiting or self._busy or self._tries), timeout)
 
+    def end(self) -> None:
+        """Tell nobody any more."""
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
     def _add(self, conversation: str, _: object) -> None:
         with self._changed:
+            if self._over:
+                return
             self._waiting[conversation] = None
             if self._thread is None:
                 self._start()
@@ -71,14 +78,13 @@ class Inboxes:
         with asyncio.Runner() as runner:
             while batch := self._take():
                 failed = runner.run(_tell_all(batch))
-                connections.close_all()
                 self._finish(batch, failed)
 
     def _take(self) -> list[str]:
         """Wait for conversations, and return them; none = there were none for some time, and the thread is over."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting, _LINGER)
-            batch = list(self._waiting)[:_AT_ONCE]
+            self._changed.wait_for(lambda: self._waiting or self._over, _LINGER)
+            batch = [] if self._over else list(self._waiting)[:_AT_ONCE]
             for each in batch:
                 del self._waiting[each]
             self._busy = bool(batch)
@@ -116,8 +122,3 @@ async def _tell(conversation: str) -> bool:
         return isinstance(error, ChatError) and error.code == "unauthorized"  # there is no such one
     live.tell_inboxes(conversation, members)
     return True
-
-
-async def members_of(conversation: str) -> tuple[str, ...]:
-    """Return who is in a conversation."""
-    return tuple(each.participant for each in await twin(storage.list_members)(conversation, None))

@@ -92,6 +92,10 @@ class Telling:
         """Tell all inboxes that wait, and return whether that was done in time (seconds)."""
         return self._inboxes.wait_until_told(timeout)
 
+    def end(self) -> None:
+        """Tell no inbox that is not told yet."""
+        self._inboxes.end()
+
     def _is_news(self, id: str) -> bool:
         with self._lock:
             if id in self._told:
