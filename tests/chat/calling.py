@@ -14,6 +14,9 @@ from django.contrib.auth.models import User
 from django.middleware.csrf import _get_new_csrf_string
 from django.test import Client
 
+from phoenix_sessions.contrib.chat import agents
+from phoenix_sessions.contrib.chat.gateway import gateway
+
 KEY = "the secret of the tests, which is long enough"
 USERS = {
     "7": User(pk=7, username="seven", password="x"),
@@ -94,6 +97,12 @@ class Http:
 
     def delete(self, path, **options):
         return self.ask("DELETE", path, **options)
+
+
+def come_to_rest():
+    """Have nothing at work any more, while the test's database is there still."""
+    agents.stop(20)
+    gateway.begin_again()
 
 
 def use_tokens(settings, **changes):

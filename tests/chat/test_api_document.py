@@ -2,7 +2,7 @@
 
 import pytest
 import schemathesis
-from chat.calling import token, use_tokens
+from chat.calling import come_to_rest, token, use_tokens
 from django.core.wsgi import get_wsgi_application
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -35,7 +35,8 @@ def site(sqlite, make_writer, settings):
     storage.register_agent("agent:robot", "https://robot.example/")
     group = storage.create_conversation("user:alice", ["user:bob", "user:carol"]).conversation.id
     message = make_writer().append(Draft(group, "user:alice", {"text": "one"})).message.id
-    return {"conversation": group, "message": message, "participant": "user:carol", "agent": "agent:robot"}
+    yield {"conversation": group, "message": message, "participant": "user:carol", "agent": "agent:robot"}
+    come_to_rest()
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))

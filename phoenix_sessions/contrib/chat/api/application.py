@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 
 from ..auth import Unauthenticated
 from ..errors import ChatError
@@ -17,7 +19,18 @@ from .bodies import StrictParser
 
 
 class ChatAPI(NinjaAPI):
-    """django-ninja's, with operations called what their functions are."""
+    """django-ninja's, with operations called what their functions are, and a document that is made once."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._document = functools.lru_cache(maxsize=8)(super().get_openapi_schema)
+
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> OpenAPISchema:
+        """Return the document for a prefix; to make it takes some 100 ms, and anybody may ask for it."""
+        prefix = self.get_root_path(path_params or {}) if path_prefix is None else path_prefix
+        return self._document(path_prefix=prefix)
 
     def get_openapi_operation_id(self, operation: Any) -> str:
         """Return an operation's name in the document."""
