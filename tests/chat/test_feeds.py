@@ -2,12 +2,14 @@
 
 import asyncio
 import random
+import uuid
 
 import pytest
 from asgiref.sync import sync_to_async
 from chat.workers import Engine, Silent, on_thread, tell, tell_from, two_workers
 from chat.workers import say as say_now
 from chat.workers import send as send_now
+from conftest import require
 
 from phoenix_sessions import Gap, sessions
 from phoenix_sessions.contrib.chat import feeds, live, storage
@@ -24,8 +26,10 @@ from phoenix_sessions.contrib.chat.events import (
     Typing,
 )
 from phoenix_sessions.contrib.chat.feeds import ConversationFeed, InboxFeed
+from phoenix_sessions.manager import SessionManager
+from phoenix_sessions.runtime.clock import SystemClock
 
-SECONDS = 4
+SECONDS = 20
 
 
 def beside(function):
@@ -52,6 +56,27 @@ def silent_there(own_sessions, clock):
     """Another worker, of which nothing is heard."""
     with two_workers(own_sessions, clock, Silent({}, clock)) as worker:
         yield worker
+
+
+@pytest.fixture
+def redis_there(own_sessions):
+    """Another worker on real Redis, with a connection of its own."""
+    redis = pytest.importorskip("redis")
+    from phoenix_sessions.backends.redis import RedisBackend
+
+    try:
+        redis.Redis().ping()
+    except redis.ConnectionError:
+        require(False, "no Redis answers at 127.0.0.1:6379")
+    options = {"prefix": f"test-{uuid.uuid4().hex}:"}
+    made = [RedisBackend(options), RedisBackend(options)]
+    own_sessions.replace(None, SystemClock(), made[0])
+    there = SessionManager()
+    there.replace(None, SystemClock(), made[1])
+    yield there
+    for worker in (own_sessions, there):
+        worker.supervisor.stop()
+        worker.disconnect()
 
 
 @pytest.fixture
@@ -392,6 +417,14 @@ async def test_two_workers_that_say_at_once_are_seen_in_one_order(room, join, th
 
 def say_there(worker, conversation, sender):
     tell_from(worker, conversation, *map(Sent, send_now(conversation, sender, 5)))
+
+
+async def test_what_another_worker_tells_comes_over_redis(room, join, redis_there):
+    (first, _), (second, _) = await join(room.group, room.bob), await join(room.group, room.carol)
+    writers = [say(room.group, room.alice, 5) for _ in range(4)]
+    writers += [beside(say_there)(redis_there, room.group, room.carol) for _ in range(4)]
+    await asyncio.gather(*writers)
+    assert seqs(await first.sent(40)) == seqs(await second.sent(40)) == list(range(1, 41))
 
 
 async def test_while_the_stream_is_interrupted_it_reads(chat, group, join, there):
