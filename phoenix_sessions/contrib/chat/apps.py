@@ -8,6 +8,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 
+from . import agents  # before anything imports the gateway: they stop before it does
+
 
 class ChatConfig(AppConfig):
     """``INSTALLED_APPS = [..., "phoenix_sessions", "phoenix_sessions.contrib.chat"]``."""
@@ -19,10 +21,8 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the check, and have messages delivered to agents; that starts no thread."""
-        from .agents import install  # it stands on models
-
         checks.register(check_time_zones)
-        install()
+        agents.install()
 
 
 def check_time_zones(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:

@@ -97,7 +97,7 @@ class Dispatcher:
     async def _serve(self, conversation: str) -> None:
         try:
             agents = await _agents_in(conversation)
-        except ChatError as error:
+        except Exception as error:
             logger.warning("conversation %s is delivered later: %s", conversation, error)
             return
         if not agents:

@@ -1,7 +1,7 @@
 """The look for deliveries that a worker has left undone: it has died, or had no room.
 
 Rules:
-    1. One worker at a time looks, at its start and every so often; a lease says which.
+    1. One worker looks, at its start and every so often; a lease says which. When it dies, another goes on.
     2. So many conversations are looked at in one go, with a pause after each; what is found waits for room.
 """
 
@@ -12,7 +12,7 @@ import logging
 import random
 from typing import Final
 
-from phoenix_sessions import BackendError, Lease, sessions
+from phoenix_sessions import BackendError, Fenced, Lease, sessions
 
 from ..conf import get_config
 from ..errors import ChatError
@@ -38,7 +38,7 @@ async def keep_looking(dispatcher: Dispatcher) -> None:
         while True:
             every = get_config().agent_look
             try:
-                lease = await sessions.aclaim(_LEASE, every)
+                lease = await _keep(lease, 2 * every)
                 if lease is not None:
                     await look(dispatcher)
             except (ChatError, BackendError) as error:
@@ -50,6 +50,17 @@ async def keep_looking(dispatcher: Dispatcher) -> None:
         if lease is not None:
             async with lease:
                 pass
+
+
+async def _keep(lease: Lease | None, seconds: float) -> Lease | None:
+    """Renew the lease, or claim it if another has let it go."""
+    if lease is not None:
+        try:
+            await lease.arenew(seconds)
+            return lease
+        except Fenced:
+            pass
+    return await sessions.aclaim(_LEASE, seconds)
 
 
 async def look(dispatcher: Dispatcher) -> None:

@@ -4,7 +4,8 @@ Rules:
     1. It starts with the first message that may be an agent's, or when a door asks for it; a forked child's anew.
     2. What is handed over never blocks and never raises, and is bounded: what finds no room, the look finds.
     3. At the stop it takes no more, lets those who are at it finish for some time, and leaves the rest undone, which
-       another worker finds. That is before the gateway stops, which is imported later, so replies are stored still.
+       another worker finds. That is before the gateway stops, which is imported after this, so that replies are stored
+       still.
 """
 
 from __future__ import annotations
