@@ -102,6 +102,7 @@ class Http:
 def come_to_rest():
     """Have nothing at work any more, while the test's database is there still."""
     agents.stop(20)
+    gateway.drain(20)  # whoever is to be told is known then, and no process is about to read
     gateway.begin_again()
 
 

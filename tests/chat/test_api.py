@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from chat.calling import Http, log_in, refusal, use_sessions, use_tokens
+from chat.calling import Http, come_to_rest, log_in, refusal, use_sessions, use_tokens
 from django.db import connections
 from django.test import AsyncClient
 
@@ -16,7 +16,8 @@ from phoenix_sessions.contrib.chat.types import Conversation, HistoryPage, Messa
 def http(chat, settings):
     """The API on each engine."""
     use_tokens(settings)
-    return Http()
+    yield Http()
+    come_to_rest()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Health and metrics."""
 
 import pytest
-from chat.calling import Http, admin_token, refusal, use_tokens
+from chat.calling import Http, admin_token, come_to_rest, refusal, use_tokens
 from django.db import connections
 
 from phoenix_sessions.contrib.chat.gateway import gateway
@@ -10,7 +10,8 @@ from phoenix_sessions.contrib.chat.gateway import gateway
 @pytest.fixture
 def http(chat, settings):
     use_tokens(settings)
-    return Http()
+    yield Http()
+    come_to_rest()
 
 
 def numbers(http):
