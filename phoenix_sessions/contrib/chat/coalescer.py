@@ -64,7 +64,7 @@ class Coalescer:
 
     def begin_again(self) -> None:
         """Begin with nothing, as a forked child does."""
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._windows: OrderedDict[str, Window] = OrderedDict()  # by their end
         self._waiting = 0  # windows in which something waits
         self._thread: threading.Thread | None = None
@@ -76,7 +76,7 @@ class Coalescer:
     def tell(self, name: str, to: Iterable[str]) -> None:
         """Tell some a name, now or when they may be told."""
         at_once = []
-        with self._lock:
+        with self._changed:
             now = time.monotonic()
             self._forget(now)
             for each in to:
@@ -94,12 +94,13 @@ class Coalescer:
 
     def flush(self) -> None:
         """Tell all that waits now."""
-        with self._lock:
+        with self._changed:
             waiting = [(each, window) for each, window in self._windows.items() if window.waits]
             now = time.monotonic()
             for each, _ in waiting:
                 self._begin(each, now)
             self._waiting = 0
+            self._changed.notify_all()
         for each, window in waiting:
             self._say(each, window.names)
 
@@ -116,21 +117,24 @@ class Coalescer:
         self._thread = thread
 
     def _run(self) -> None:
-        while True:
-            with self._lock:
-                now = time.monotonic()
-                self._forget(now)
-                due = self._due(now)
-                for each, _ in due:
-                    self._begin(each, now)
-                self._waiting -= len(due)
-                if not due and not self._waiting:
-                    self._thread = None
-                    return
-                pause = next(iter(self._windows.values())).end - now
+        while (due := self._wait()) is not None:
             for each, window in due:
                 self._say(each, window.names)
-            time.sleep(max(pause, _SHORTEST_PAUSE))
+
+    def _wait(self) -> list[tuple[str, Window]] | None:
+        """Wait until somebody may be told, and return who and what; None = nothing waits any more."""
+        with self._changed:
+            while self._waiting:
+                now = time.monotonic()
+                self._forget(now)
+                if due := self._due(now):
+                    for each, _ in due:
+                        self._begin(each, now)
+                    self._waiting -= len(due)
+                    return due
+                self._changed.wait(max(next(iter(self._windows.values())).end - now, _SHORTEST_PAUSE))
+            self._thread = None
+            return None
 
     def _forget(self, now: float) -> None:
         """Forget whose time is over, up to the first for whom something waits; under the lock."""
