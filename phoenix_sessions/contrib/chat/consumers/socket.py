@@ -22,7 +22,7 @@ from ..gateway import gateway
 from ..kinds import ParticipantStatus
 from .codes import FORBIDDEN, UNAUTHENTICATED
 from .flood import Bucket
-from .frames import AckFrames, Auth, BadFrame, ErrorFrame, InFrame, decode
+from .frames import AckFrames, Auth, BadFrame, ErrorFrame, InFrame, Send, decode
 from .standing import scope_now
 from .wire import Wire, now
 
@@ -38,7 +38,8 @@ class ChatSocket(Wire):
     Attributes:
         auth_timeout: How long a client may leave it open who it is (seconds).
         recheck_seconds: How often it is looked whether the participant may stay.
-        frames_per_second, frame_burst: What a client may send, acknowledgements left out.
+        frames_per_second, frame_burst: What a client may send but for acknowledgements, and for messages, of which the
+            setting SENDS_PER_SECOND and ``max_unanswered`` say how many.
         participant: Who it is, None = not known yet.
     """
 
@@ -149,9 +150,8 @@ class ChatSocket(Wire):
         if isinstance(frame, AckFrames):
             if not self.window.acknowledge(frame.ack):
                 await self.refuse(ErrorFrame("bad_frame", f"there is no frame {frame.ack} to acknowledge"))
-        elif wait := self._frames.take(now()):
-            message, client_id = "too many frames", getattr(frame, "client_id", None)
-            await self.refuse(ErrorFrame("rate_limited", message, client_id, int(wait * 1000) + 1))
+        elif not isinstance(frame, Send) and (wait := self._frames.take(now())):
+            await self.refuse(ErrorFrame("rate_limited", "too many frames", None, int(wait * 1000) + 1))
         elif self.participant is None:
             if isinstance(frame, Auth):
                 await self._identify(frame.token, last_chance=True)
