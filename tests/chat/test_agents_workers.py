@@ -136,18 +136,20 @@ def test_two_processes_deliver_each_message_once_and_one_at_a_time(talk, endpoin
 
 
 def test_a_worker_that_is_killed_in_between_leaves_nothing_undone(talk, endpoint, start):
-    endpoint.script = [answer(503), hold(answer(204)), says("stored once")]
+    endpoint.script = [answer(503), hold(answer(204)), says("stored once"), answer(204)]
     stored(talk, "hi")
     victim = start()
     order(victim, "look")
     wait_until(lambda: len(endpoint.requests) == 2)
     victim.kill()
     victim.wait()
+    stored(talk, "and more")
     order(start(), "look")
     delivered(talk)
-    assert said(talk) == [("user:alice", "hi"), ("agent:robot", "stored once")]
-    assert len({each.headers["X-Webhook-Id"] for each in endpoint.requests}) == 1
-    assert [each.headers["X-Webhook-Attempt"] for each in endpoint.requests] == ["1", "2", "2"]
+    assert said(talk) == [("user:alice", "hi"), ("user:alice", "and more"), ("agent:robot", "stored once")]
+    assert len({each.headers["X-Webhook-Id"] for each in endpoint.requests[:3]}) == 1
+    assert [each.headers["X-Webhook-Attempt"] for each in endpoint.requests] == ["1", "2", "2", "1"]
+    assert [each.texts for each in endpoint.requests] == [["hi"]] * 3 + [["and more"]]
 
 
 def test_a_worker_that_stops_in_order_gives_its_deliveries_to_the_others_at_once(talk, endpoint, start):

@@ -2,7 +2,8 @@
 
 Rules:
     1. A delivery begins after what the agent was given last, and ends with the last message that is in it. Its id
-       follows from these two, so it is the same on each try, also by another worker after this one has died.
+       follows from these two, so it is the same on each try, also by another worker after this one has died; unless
+       that was the first try, and more has come meanwhile.
     2. The reply's client_id follows from the first part of that id, which says where the delivery began: of all that
        begin there, one reply is stored.
     3. The agent's own messages and deleted ones are left out. What is too large for one delivery goes into the next.
@@ -73,6 +74,11 @@ def make_turn(conversation: Conversation, agent: str, after: int, page: Iterable
     return Turn(
         _begin(conversation.id, agent, after) + f"{last_seq:0{_END}x}", agent, conversation, tuple(messages), last_seq
     )
+
+
+def begins(webhook_id: str, conversation: str, agent: str, after: int) -> bool:
+    """Return whether a delivery begins here."""
+    return webhook_id.startswith(_begin(conversation, agent, after))
 
 
 def reply_id(webhook_id: str) -> str:

@@ -5,7 +5,8 @@ Rules:
     2. What is sent while an agent, or its endpoint, is disabled is passed over, for good: it is not sent when the agent
        is enabled again. An agent that is neither a function here nor registered is left alone, and what is sent to it
        waits until it is.
-    3. What a stored reply answers was delivered, though whoever stored it died before it could say so.
+    3. What a worker has tried before it died is tried again as it was, and counted on, as far as the log says.
+    4. What a stored reply answers was delivered, though whoever stored it died before it could say so.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import msgspec
 
 from .. import storage
 from ..conf import get_config
-from ..endpoints import Endpoint
+from ..endpoints import Delivery, Endpoint
 from ..errors import ChatError
 from ..kinds import ConversationKind, DeliveryStatus, ParticipantKind, ParticipantStatus
 from ..types import Conversation
 from .callables import Callee, callee_of
-from .turn import Turn, answered, make_turn
+from .turn import Turn, answered, begins, make_turn
 
 Target = Callee | Endpoint
 
@@ -111,8 +112,11 @@ def _find_for(conversation: Conversation, agent: str) -> Work | None:
             return None
         seq = answered(page, conversation.id, agent, after)
         if seq is None:
+            tries = _tries(conversation.id, agent, after)
+            page = tuple(message for message in page if not tries or message.seq <= tries[0].last_seq)
             turn = make_turn(conversation, agent, after, page, config.agent_request_bytes)
-            if turn.messages and target is not None and (tried := _tried(turn)) < config.agent_attempts:
+            tried = max((each.attempt for each in tries if each.status != DeliveryStatus.DELIVERED), default=0)
+            if turn.messages and target is not None and tried < config.agent_attempts:
                 return Work(turn, target, tried)
             seq = page[-1].seq if target is None else turn.last_seq
         storage.mark_delivered(conversation.id, agent, seq)
@@ -128,8 +132,7 @@ def _whereabouts(agent: str) -> tuple[bool, Target | None]:
         return True, None
 
 
-def _tried(turn: Turn) -> int:
-    """Return how often a delivery was tried in vain already, as far as the end of the log says."""
-    page = storage.list_deliveries(turn.agent, limit=min(_LOGGED, get_config().max_page_size))
-    tries = [each for each in page.deliveries if each.webhook_id == turn.webhook_id]
-    return max((each.attempt for each in tries if each.status != DeliveryStatus.DELIVERED), default=0)
+def _tries(conversation: str, agent: str, after: int) -> list[Delivery]:
+    """Return the tries of the delivery that begins here, the last first, as far as the end of the log says."""
+    page = storage.list_deliveries(agent, limit=min(_LOGGED, get_config().max_page_size))
+    return [each for each in page.deliveries if begins(each.webhook_id, conversation, agent, after)]
