@@ -136,7 +136,9 @@ def test_a_member_is_added_to_a_group_and_not_to_a_dm(site, chat, dm):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_told_is_committed(client, settings):
+@pytest.mark.parametrize("atomic_requests", [False, True])
+def test_what_is_told_is_committed(client, settings, monkeypatch, atomic_requests):
+    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", atomic_requests)
     chat = begin("default", settings)
     client.force_login(User.objects.create_superuser("root"))
     group = storage.create_conversation(chat.alice, [chat.bob], group=True).conversation.id
@@ -148,7 +150,8 @@ def test_what_is_told_is_committed(client, settings):
     with live.conversation_stream(group).subscribe(note):
         done(client.post(url("conversationrow", "change", group), {"title": "new"}))
         done(client.post(url("membership", "add"), {"group": group, "who": chat.carol, "role": "member"}))
-    assert open_transactions == [False, False]
+        act(client, "conversationrow", "close", group)
+    assert open_transactions == [False, False, False]
 
 
 def test_an_endpoint_is_registered_changed_disabled_and_keeps_its_secret(site, chat):

@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from .conf import get_config
 from .errors import ChatError
+from .transactions import outside_transactions
 
 MOST: Final = 1000
 """How many rows a list goes through, and an action takes (count)."""
@@ -48,6 +49,13 @@ class ChatAdmin(admin.ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     sortable_by = ()
     ordering = ("-id",)
+
+    def get_urls(self) -> list[Any]:
+        """Return the pages' URLs."""
+        urls: list[Any] = super().get_urls()
+        for each in urls:
+            each.callback = outside_transactions(each.callback)
+        return urls
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Return the rows of the chat's database."""

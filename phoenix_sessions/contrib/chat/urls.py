@@ -3,6 +3,7 @@
 Rules:
     1. Everything beneath the site's prefix is the chat's: what is not there is 404 in its own words.
     2. Bodies are JSON; whatever else is said to be one is refused before anybody reads it.
+    3. No view is in a transaction of the site's, also with ATOMIC_REQUESTS: what is told is committed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .api import api
 from .api.answers import refusal
 from .health import live, ready
 from .metrics import show_metrics
+from .transactions import outside_transactions
 
 View = Callable[..., Awaitable[HttpResponseBase]]
 
@@ -39,7 +41,7 @@ def _door(view: View) -> View:
         return response
 
     through.csrf_exempt = True  # type: ignore[attr-defined]  # sessions are checked by auth, tokens need no check
-    return through
+    return outside_transactions(through)
 
 
 def _not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
@@ -48,6 +50,7 @@ def _not_allowed(request: HttpRequest, allowed: str) -> HttpResponse:
     return response
 
 
+@outside_transactions
 async def _not_there(request: HttpRequest, rest: str = "") -> HttpResponse:
     return refusal(404, "not_found", "there is nothing of this name")
 
