@@ -207,6 +207,31 @@ def test_a_stop_leaves_undone_what_does_not_end(talk, endpoint):
     assert said(talk)[1:] == [("agent:robot", "later")]
 
 
+def test_a_worker_whose_lease_ran_out_stores_nothing_and_marks_nothing(talk, endpoint, clock):
+    endpoint.script = [hold(says("too late")), says("in time")]
+    stored(talk, "hi")
+    service.start().put(talk)
+    wait_until(lambda: endpoint.requests)
+    clock.advance(100)
+    endpoint.released.set()
+    delivered(talk)
+    assert said(talk)[1:] == [("agent:robot", "in time")]
+    assert len({each.headers["X-Webhook-Id"] for each in endpoint.requests}) == 1
+
+
+def test_a_reply_that_was_stored_by_two_workers_is_there_once(talk, robot, endpoint):
+    """The second worker delivers what the first has stored the reply to, and the agent has edited that away."""
+    endpoint.script = [says("two")]
+    stored(talk, "1")
+    shown, page = storage.show_conversation(talk, None), storage.history(talk, None).messages
+    turn = make_turn(shown, robot, 0, page, 1000)
+    storage.append_batch([Draft(talk, robot, {"text": "one"}, client_id=reply_id(turn.webhook_id))])
+    service.start()
+    delivered(talk)
+    assert [text for _, text in said(talk)] == ["1", "one"]
+    assert len(endpoint.requests) == 1
+
+
 def test_conversations_that_find_no_room_are_found_later(chat, robot, endpoint, settings):
     settings.PHOENIX_SESSIONS_CHAT = {**settings.PHOENIX_SESSIONS_CHAT, "AGENT_QUEUE": 2}
     endpoint.script = [answer(204)]
