@@ -5,7 +5,8 @@ import json
 import pytest
 from chat.talking import KEY, joined, talking
 
-from phoenix_sessions.contrib.chat.consumers import ConversationConsumer
+from phoenix_sessions import pump
+from phoenix_sessions.contrib.chat.consumers import ConversationConsumer, codes
 from phoenix_sessions.contrib.chat.consumers.flood import Bucket
 from phoenix_sessions.contrib.chat.consumers.frames import BadFrame, decode
 from phoenix_sessions.contrib.chat.gateway import gateway
@@ -208,3 +209,10 @@ async def test_a_client_that_was_closed_is_not_listened_to(chat, dm):
         await alice.say("send", client_id="late", content={})
         assert await alice.close_code() == 4008
     assert (await gateway.ahistory(dm, chat.bob)).last_seq == 0
+
+
+def test_close_codes_are_the_cores_for_what_they_mean_there(alias):
+    same = ("POLICY", "RECONNECT", "SERVER_ERROR", "TOO_SLOW", "TRY_LATER")
+    assert [getattr(codes, name) for name in same] == [getattr(pump, name) for name in same]
+    assert pump.NO_SESSION == codes.UNAUTHENTICATED
+    assert codes.FORBIDDEN not in vars(pump).values()

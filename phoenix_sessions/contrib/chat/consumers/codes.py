@@ -20,9 +20,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from phoenix_sessions.pump import NO_SESSION, POLICY, RECONNECT, SERVER_ERROR, TOO_SLOW, TRY_LATER
-
-UNAUTHENTICATED: Final = NO_SESSION
+UNAUTHENTICATED: Final = 4401
 FORBIDDEN: Final = 4403
-
-__all__ = ["FORBIDDEN", "POLICY", "RECONNECT", "SERVER_ERROR", "TOO_SLOW", "TRY_LATER", "UNAUTHENTICATED"]
+TOO_SLOW: Final = 4408
+POLICY: Final = 4008
+SERVER_ERROR: Final = 4011
+RECONNECT: Final = 4012
+TRY_LATER: Final = 4013
