@@ -1,7 +1,7 @@
 """Finds out whose inboxes are to be told, beside the verbs, which do not wait for it.
 
 Rules:
-    1. A conversation that is quiet is looked up at once, and then at most every 100 ms, however often it changes.
+    1. A conversation that is quiet is looked up at once, and then at most every 200 ms, however often it changes.
     2. Who its members are is asked of the conversation's process, which is started if need be.
     3. While that does not answer, it is asked again for some time; then the inboxes learn with the next message.
     4. The thread ends when there was nothing to do for some seconds. A forked child has nothing waiting.
@@ -21,7 +21,7 @@ from .processes import members_of
 
 logger = logging.getLogger("phoenix_sessions.chat")
 
-_EVERY: Final = 0.1
+_EVERY: Final = 0.2
 _AT_ONCE: Final = 100
 _PATIENCE: Final = 5.0
 _LINGER: Final = 5.0
