@@ -8,6 +8,7 @@ from channels.db import database_sync_to_async
 from chat.talking import KEY, joined, talking, token
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
+from django.db import connections
 from django.test import Client as Browser
 
 from phoenix_sessions.contrib.chat.consumers.socket import ChatSocket
@@ -201,3 +202,32 @@ async def test_a_stranger_hears_nothing_of_what_happens(chat, dm):
         assert await turned_away(carol) == 4403
         assert not alice.of("typing")
         assert alice.seqs() == [1, 2]
+
+
+# -- when who comes cannot be told -------------------------------------------------------------------------------------
+
+
+async def test_while_the_database_does_not_answer_clients_are_to_come_back(chat, dm, tmp_path):
+    name = connections.settings[chat.alias]["NAME"]
+    connections.settings[chat.alias]["NAME"] = str(tmp_path)  # a directory is no database
+    async with talking(at(dm), chat.bob) as bob:
+        assert await bob.close_code() == 4013
+    connections.settings[chat.alias]["NAME"] = name
+    assert [frame["code"] for frame in bob.seen] == ["unavailable"]
+    async with joined(dm, chat.bob) as bob:
+        await bob.post()
+
+
+class Broken:
+    """A user that a site's code cannot make sense of."""
+
+    @property
+    def is_authenticated(self):
+        raise RuntimeError("on purpose")
+
+
+async def test_a_fault_of_the_server_is_logged_and_not_shown(chat, dm, caplog):
+    async with talking(at(dm), scope={"user": Broken()}) as client:
+        assert await client.close_code() == 4011
+    assert client.seen == []
+    assert "on purpose" in caplog.text
