@@ -41,6 +41,8 @@ def site(sqlite, make_writer, settings):
     come_to_rest()
 
 
+# hypothesis takes what a thread of the site does meanwhile, such as to wait a random time, for the strategy's doing
+@pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies")
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize("label", OPERATIONS)
 def test_no_answer_is_undocumented_and_none_is_a_fault_of_ours(site, label, mode):
