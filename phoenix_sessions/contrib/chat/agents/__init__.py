@@ -23,6 +23,8 @@ The module that it is in is imported in an ``AppConfig.ready``; or the setting `
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from .answers import Reply
 from .callables import agent
 from .service import service
@@ -37,6 +39,7 @@ def install() -> None:
     """Have new messages delivered to agents; fine to repeat. No thread starts before there is one."""
     from ..gateway import gateway
 
+    import_module(f"{__name__}.loop")  # now, so that the first message need not wait for it
     if service.on_sent not in gateway.on_sent:
         gateway.on_sent.append(service.on_sent)
 
