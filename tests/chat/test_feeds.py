@@ -4,6 +4,7 @@ import asyncio
 import random
 import uuid
 
+import msgspec
 import pytest
 from asgiref.sync import sync_to_async
 from chat.workers import Engine, Silent, on_thread, tell, tell_from, two_workers
@@ -26,6 +27,7 @@ from phoenix_sessions.contrib.chat.events import (
     Typing,
 )
 from phoenix_sessions.contrib.chat.feeds import ConversationFeed, InboxFeed
+from phoenix_sessions.contrib.chat.versions import Versions
 from phoenix_sessions.manager import SessionManager
 from phoenix_sessions.runtime.clock import SystemClock
 
@@ -265,6 +267,26 @@ async def test_changes_of_messages_come_and_those_that_were_overtaken_do_not(cha
         Edited(second),
         Typing(group, chat.carol),
     ]
+
+
+async def test_which_changes_were_given_is_known_of_the_last_five_hundred(chat, group):
+    (message,) = await send(group, chat.alice)
+    edited = await beside(storage.edit_message)(group, chat.alice, message.id, {"text": "other"})
+    versions = Versions()
+    assert [versions.is_news(each) for each in (message, edited, edited, message)] == [False, True, False, False]
+    for number in range(600):
+        assert versions.is_news(msgspec.structs.replace(edited, id=str(number)))
+    assert len(versions) == 500
+
+
+async def test_who_leaves_while_it_waits_is_let_go(chat, group, join):
+    reading, _ = await join(group, chat.bob)
+    waiting = asyncio.create_task(reading.feed.next())
+    await asyncio.sleep(0)
+    await reading.feed.close()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_a_change_of_the_conversation_comes_as_the_database_has_it(chat, group, join):

@@ -15,7 +15,6 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import datetime
 from collections import deque
 from typing import Final
 
@@ -33,8 +32,8 @@ from .inbox_feed import InboxFeed
 from .joins import Joined, read_join
 from .readers import reader_of
 from .storage import Following
-from .tails import version_of
 from .types import Conversation, Message
+from .versions import Versions
 
 __all__ = ["ConversationFeed", "InboxFeed", "Joined"]
 
@@ -42,8 +41,6 @@ CHECK: Final = 30.0
 """How often is looked for what was never told (seconds)."""
 PAGE: Final = 200
 """How many messages are read at once for who is far behind (count)."""
-VERSIONS: Final = 500
-"""Of how many changed messages is known that their change was given (count)."""
 
 
 class ConversationFeed:
@@ -58,10 +55,11 @@ class ConversationFeed:
         self._id = conversation
         self._viewer = viewer
         self._reader = reader_of(conversation)
+        self._glance = reader_of(conversation, 1)
         self._listening: Listening | None = None
         self._ready: deque[Event] = deque()
         self._large: deque[str] = deque()
-        self._versions: dict[str, datetime.datetime] = {}
+        self._versions = Versions()
         self._last_seq = 0
         self._looked = 0.0
         self._unsure = self._removed = self._over = False
@@ -104,7 +102,7 @@ class ConversationFeed:
             ChatError: ``unauthorized`` once the viewer is no member any more.
             RuntimeError: It has not joined.
         """
-        if self._listening is None:
+        if (listening := self._listening) is None:
             raise RuntimeError("join first")
         while True:
             if self._removed:
@@ -116,11 +114,13 @@ class ConversationFeed:
             if self._large:
                 await self._find()
             elif self._unsure:
-                await self._look(everything=True)
-            elif (item := await self._item(self._listening)) is not None:
+                await self._look()
+            elif (item := await self._item(listening)) is not None:
                 self._take(item)
+            elif listening.live:
+                await self._check()
             elif not self._over:
-                await self._look(everything=not self._listening.live)
+                await self._look()
 
     async def close(self) -> None:
         """Listen no more. Fine to repeat."""
@@ -131,9 +131,9 @@ class ConversationFeed:
     def _begin(self, joined: Joined) -> None:
         self._ready.clear()
         self._large.clear()
-        self._versions.clear()
+        self._versions = Versions()
         for message in joined.messages:
-            self._is_news(message)
+            self._versions.is_news(message)
         self._last_seq = joined.last_seq
         self._shown = joined.conversation
         self._looked = asyncio.get_running_loop().time()
@@ -172,7 +172,7 @@ class ConversationFeed:
             case Edited(message) | Deleted(message) as event:
                 if message.seq > self._last_seq:
                     self._unsure = True
-                elif self._is_news(message):
+                elif self._versions.is_news(message):
                     self._ready.append(event)
             case ChangedLarge(_, id):
                 self._large.append(id)
@@ -185,19 +185,8 @@ class ConversationFeed:
 
     def _give(self, message: Message, event: Event) -> None:
         self._last_seq = message.seq
-        self._is_news(message)
+        self._versions.is_news(message)
         self._ready.append(event)
-
-    def _is_news(self, message: Message) -> bool:
-        """Return whether a message was changed since it was given, and note that it is given now."""
-        version = version_of(message)
-        if message.edited_at is None and message.deleted_at is None:
-            return False
-        known = self._versions.pop(message.id, None)
-        self._versions[message.id] = version if known is None else max(known, version)
-        if len(self._versions) > VERSIONS:
-            del self._versions[next(iter(self._versions))]
-        return known is None or known < version
 
     # -- what is read --------------------------------------------------------------------------------------------------
 
@@ -212,17 +201,13 @@ class ConversationFeed:
                 return
             self._removed = error.code == "unauthorized"
         else:
-            if message.seq <= self._last_seq and self._is_news(message):
+            if message.seq <= self._last_seq and self._versions.is_news(message):
                 self._ready.append(_changed(message))
         self._large.popleft()
 
-    async def _look(self, *, everything: bool) -> None:
-        """Read again what may be missing.
-
-        Args:
-            everything: Whether anything may be; otherwise nothing is known to be missing.
-        """
-        wanted = self._reader.fresh() if self._unsure else self._reader.recent(POLL if everything else CHECK / 2)
+    async def _look(self) -> None:
+        """Read again what may be missing."""
+        wanted = self._reader.fresh() if self._unsure else self._reader.recent(POLL)
         last_seq = self._last_seq
         try:
             found = await asyncio.wrap_future(wanted)
@@ -236,27 +221,37 @@ class ConversationFeed:
                 await asyncio.sleep(POLL)
             return
         self._looked = asyncio.get_running_loop().time()
-        self._take_found(found, missing, everything=everything)
+        self._take_found(found, missing)
 
-    def _take_found(self, found: Following, missing: tuple[Message, ...], *, everything: bool) -> None:
+    async def _check(self) -> None:
+        """Look whether something was never told; then it is read next."""
+        try:
+            found = (await asyncio.wrap_future(self._glance.recent(CHECK / 2))).conversation
+        except ChatError:  # what is wrong, the next read says
+            self._unsure = True
+            return
+        self._looked = asyncio.get_running_loop().time()
+        self._unsure = found.last_seq > self._last_seq or _without_places(found) != _without_places(self._shown)
+
+    def _take_found(self, found: Following, missing: tuple[Message, ...]) -> None:
         if all(member.participant != self._viewer for member in found.conversation.members):
             self._removed = True
             return
         for message in found.messages:
-            if message.seq <= self._last_seq and self._is_news(message):
+            if message.seq <= self._last_seq and self._versions.is_news(message):
                 self._ready.append(_changed(message))
         for message in missing:
             self._give(message, Sent(message))
         if not missing:
             self._last_seq = max(self._last_seq, found.conversation.last_seq)  # what is not there is gone
         self._unsure = self._last_seq < found.conversation.last_seq
-        self._show(found.conversation, marks=everything)
+        self._show(found.conversation)
 
-    def _show(self, conversation: Conversation, *, marks: bool) -> None:
+    def _show(self, conversation: Conversation) -> None:
         before, self._shown = self._shown, conversation
         if _without_places(before) != _without_places(conversation):
             self._ready.append(Changed(conversation))
-        elif marks and before.members != conversation.members:
+        elif before.members != conversation.members:
             known = {member.participant: member.last_read_seq for member in before.members}
             for member in conversation.members:
                 if member.last_read_seq > known.get(member.participant, 0):

@@ -85,12 +85,13 @@ class Reader(Generic[T]):
                 future.set_result(found)
 
 
-def reader_of(conversation: str) -> Reader[Following]:
+def reader_of(conversation: str, count: int = HOT) -> Reader[Following]:
     """Return the reader of a conversation's newest messages, the same for all who hold it in this OS process."""
+    key = conversation, count
     with _lock:
-        reader = _readers.get(conversation)
+        reader = _readers.get(key)
         if reader is None:
-            reader = _readers[conversation] = Reader(lambda: storage.read_newest(conversation, None, HOT))
+            reader = _readers[key] = Reader(lambda: storage.read_newest(conversation, None, count))
         return reader
 
 
@@ -123,7 +124,7 @@ def _with_connections(function: Callable[..., Any], *args: Any, **kwargs: Any) -
 
 _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
-_readers: weakref.WeakValueDictionary[str, Reader[Following]] = weakref.WeakValueDictionary()
+_readers: weakref.WeakValueDictionary[tuple[str, int], Reader[Following]] = weakref.WeakValueDictionary()
 
 
 def _after_fork() -> None:
