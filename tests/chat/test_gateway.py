@@ -6,6 +6,7 @@ from concurrent.futures import Future
 
 import pytest
 from chat.refusing import code
+from chat.workers import Engine, two_workers
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 from racing import race, until
@@ -608,6 +609,14 @@ def test_fleetlm_unread_was_capped_at_100(chat, dm, settings):
 
     asyncio.run(send())
     assert unread(chat.bob) == [130]
+
+
+def test_fleetlm_inboxes_were_updated_on_the_local_node_alone(chat, dm, own_sessions, clock):
+    with two_workers(own_sessions, clock, Engine({}, clock)) as there:
+        told = []
+        with there.stream(live.inbox_stream(chat.bob).name).subscribe(told.append):
+            gateway.append(draft(dm, chat.alice))
+            until(lambda: [each for each in told if dm in each.payload["conversations"]], 20)
 
 
 def test_fleetlm_reading_an_unknown_conversation_took_down_its_neighbours(chat, dm, heard):

@@ -51,10 +51,11 @@ class Inboxes:
             return self._changed.wait_for(lambda: not (self._waiting or self._busy or self._tries), timeout)
 
     def end(self) -> None:
-        """Tell nobody any more."""
+        """Tell nobody any more; returns when nobody is being told."""
         with self._changed:
             self._over = True
             self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._busy, 2 * _PATIENCE)
 
     def _add(self, conversation: str, _: object) -> None:
         with self._changed:
