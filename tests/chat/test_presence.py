@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
+from chat.workers import Silent
 
-from phoenix_sessions import sessions
+from phoenix_sessions import StreamEvent, sessions
 from phoenix_sessions.contrib.chat.ids import new_id
 from phoenix_sessions.contrib.chat.presence import Rooms
 from phoenix_sessions.contrib.chat.room import PART, Times
@@ -186,3 +187,33 @@ async def test_presence_outlives_the_stop_of_the_streams(stops):
     alice.leave()
     watch.leave()
     assert (ALICE, True) in seen.told
+
+
+async def test_after_a_gap_the_others_are_asked_again():
+    conversation = new_id()
+    stream = sessions.stream(f"chat.p.{conversation}")
+    (worker,) = workers(Times(beat=60, gone=600, grace=0.05, together=0.01, again=0.01), 1)
+    async with asyncio.timeout(PATIENCE), stream.listen(limit=10_000) as events:
+        watch = worker.enter(conversation, BOB, Seen())
+        assert await next_of(events, "who")
+        for number in range(3_000):  # more than may wait for the room
+            stream.publish_nowait("noise", number)
+        assert await next_of(events, "who")
+    watch.leave()
+
+
+async def next_of(events, name):
+    """Return the next event of a name."""
+    async for event in events:
+        if isinstance(event, StreamEvent) and event.name == name:
+            return event
+
+
+async def test_who_has_no_word_from_other_workers_knows_its_own(own_sessions, clock):
+    own_sessions.replace(None, clock, Silent({}, clock))
+    conversation, (worker,), seen = new_id(), workers(LASTING, 1), Seen()
+    watch = worker.enter(conversation, BOB, seen)
+    alice = worker.enter(conversation, ALICE, Seen())
+    alice.leave()
+    await seen.until(lambda: (ALICE, False) in seen.told)
+    watch.leave()

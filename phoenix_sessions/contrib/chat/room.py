@@ -40,7 +40,7 @@ class Times(msgspec.Struct, frozen=True):
         gone: After how long a worker that says nothing is forgotten.
         grace: How much later than the last sign somebody is gone.
         together: How long changes are gathered before they are told.
-        again: How long to wait before listening is tried again.
+        again: How long to wait before listening is tried again, or the others are asked again after a gap.
     """
 
     beat: float = 20.0
@@ -85,6 +85,7 @@ class Room:
         self._beat = self._loop.time() + times.beat
         self._look_timer: asyncio.TimerHandle | None = None
         self._say_timer: asyncio.TimerHandle | None = None
+        self._ask_timer: asyncio.TimerHandle | None = None
         self.shown: set[str] = set()
         self._task = self._loop.create_task(self._listen())
 
@@ -112,7 +113,7 @@ class Room:
     def close(self) -> None:
         """Say that nobody is there any more, and forget everything."""
         self._task.cancel()
-        for timer in (self._look_timer, self._say_timer):
+        for timer in (self._look_timer, self._say_timer, self._ask_timer):
             if timer is not None:
                 timer.cancel()
         self._say()
@@ -123,7 +124,7 @@ class Room:
         while True:
             try:
                 async with self._stream.listen() as events:
-                    self._tell("who", {"worker": self._worker})
+                    self._ask()
                     async for item in events:
                         self._hear(item)
                 return
@@ -134,12 +135,18 @@ class Room:
 
     def _hear(self, item: StreamEvent | Gap) -> None:
         match item:
-            case Gap(_, True):
-                self._tell("who", {"worker": self._worker})
+            case Gap(_, True):  # not at once: what could not be told is a gap, too
+                if self._ask_timer is None:
+                    self._ask_timer = self._loop.call_later(self._times.again, self._ask)
             case StreamEvent("who", {"worker": worker}) if worker != self._worker:
                 self._say_soon()
             case StreamEvent("here", payload):
                 self._note(payload)
+
+    def _ask(self) -> None:
+        """Ask the other workers who is there."""
+        self._ask_timer = None
+        self._tell("who", {"worker": self._worker})
 
     def _note(self, payload: Any) -> None:
         try:
