@@ -3,7 +3,7 @@
 Rules:
     1. What is told was committed. Telling never fails a verb, and never waits.
     2. Changes of one conversation are told in the order in which they were committed here.
-    3. What changed nothing is not told.
+    3. A mark that did not move, and a conversation that was there, are not told; what else is asked for again is.
     4. While the worker stops, all of them answer ``backpressure``, as ``append`` does.
 """
 
