@@ -66,7 +66,7 @@ def sqlite(empty_file, tmp_path, django_db_blocker):
     connections.settings["chat-sqlite"] = {**connections.settings["default"], "NAME": str(path), "OPTIONS": options}
     with django_db_blocker.unblock():
         yield "chat-sqlite"
-        agents.stop(20)  # its threads know the file, and so do the readers'
+        agents.stop(20)  # its threads know the file, and so do the readers
         readers.shut_down()
         connections["chat-sqlite"].close()
     del connections["chat-sqlite"], connections.settings["chat-sqlite"]
@@ -116,6 +116,7 @@ def end():
     """Have nothing at work that the test began, while its database is there still."""
     agents.stop(20)
     gateway.begin_again()
+    readers.shut_down()
 
 
 @pytest.fixture
