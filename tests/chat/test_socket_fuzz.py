@@ -13,7 +13,11 @@ from hypothesis import strategies as st
 from phoenix_sessions.contrib.chat.consumers.socket import ChatSocket
 from phoenix_sessions.contrib.chat.models import ConversationRow, Membership, MessageRow, ParticipantRow
 
-pytestmark = pytest.mark.parametrize("alias", ["sqlite"], indirect=True)
+pytestmark = [
+    pytest.mark.parametrize("alias", ["sqlite"], indirect=True),
+    # threads of the chat's take random numbers while hypothesis draws its own, which it takes for the strategies' doing
+    pytest.mark.filterwarnings("ignore:Do not use the .random. module inside strategies"),
+]
 
 BATCHES, FRAMES = 100, 100  # 10,000 frames
 ERRORS = {"bad_frame", "too_large", "not_joined", "conflict", "unauthenticated", "not_found", "invalid", "forbidden"}
