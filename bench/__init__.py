@@ -10,5 +10,8 @@ Of sessions in an engine: ``engines`` (where), ``documents`` (the sessions), ``b
 ``backend_workers`` and ``backend_worker`` (OS processes that dispatch), ``medians``, ``backend_bytes``,
 ``backend_costs``.
 
+Of the chat: ``chat_load`` (a busy chat), ``chat_client`` (who talks), ``chat_site`` (what daphne serves),
+``chat_shown`` (a table, and a chart).
+
 Of the soak: ``soak`` (its phases and checks), ``soakers`` (who acts), ``soaked`` (the sessions).
 """

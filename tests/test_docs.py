@@ -1,7 +1,8 @@
 """README.md and every page of docs/ are true: what they show runs, and what they list is all there is.
 
 Rules:
-    1. Python blocks run, each after those above it on the same page; the tutorial's are files: test_tutorial.py.
+    1. Python blocks run, each after those above it on the same page; those of the tutorial and of the chat's guide are
+       files: test_tutorial.py, chat/test_guide.py.
     2. Reference pages are compared with the code: a setting, check, error or event more or less is a failure.
     3. The example of the browser protocol is spoken with a real consumer.
 """
@@ -36,8 +37,8 @@ from phoenix_sessions.runtime import telemetry
 
 ROOT = Path(__file__).resolve().parents[1]
 REFERENCE = ROOT / "docs/reference"
-FILES = ROOT / "docs/tutorial.md"
-PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if page != FILES)]
+FILES = {ROOT / "docs/tutorial.md", ROOT / "docs/chat/guide.md"}
+PAGES = [ROOT / "README.md", *sorted(page for page in (ROOT / "docs").rglob("*.md") if page not in FILES)]
 
 
 def run_block(example: Example) -> None:

@@ -9,7 +9,8 @@ from conftest import require
 from django.core.management import call_command
 from django.db import connections
 
-from phoenix_sessions.contrib.chat import conf, storage
+from phoenix_sessions.contrib.chat import agents, conf, readers, storage
+from phoenix_sessions.contrib.chat.gateway import gateway
 from phoenix_sessions.contrib.chat.writer import Writer
 
 psycopg = pytest.importorskip("psycopg")
@@ -65,6 +66,8 @@ def sqlite(empty_file, tmp_path, django_db_blocker):
     connections.settings["chat-sqlite"] = {**connections.settings["default"], "NAME": str(path), "OPTIONS": options}
     with django_db_blocker.unblock():
         yield "chat-sqlite"
+        agents.stop(20)  # its threads know the file, and so do the readers
+        readers.shut_down()
         connections["chat-sqlite"].close()
     del connections["chat-sqlite"], connections.settings["chat-sqlite"]
 
@@ -76,6 +79,8 @@ def postgresql(server_database, django_db_blocker):
         with connections[server_database].cursor() as cursor:
             cursor.execute("; ".join(f"DELETE FROM phoenix_chat_{table}" for table in TABLES))
         yield server_database
+        agents.stop(20)
+        readers.shut_down()
         connections[server_database].close()
 
 
@@ -88,13 +93,15 @@ def alias(request):
 @pytest.fixture
 def chat(alias, settings):
     """The chat on that database, with Alice, Bob, Carol and a robot in it."""
-    return begin(alias, settings)
+    yield begin(alias, settings)
+    end()
 
 
 @pytest.fixture
 def chat_on_server(postgresql, settings):
     """The same, on the server."""
-    return begin(postgresql, settings)
+    yield begin(postgresql, settings)
+    end()
 
 
 def begin(alias, settings):
@@ -103,6 +110,13 @@ def begin(alias, settings):
         storage.create_participant(f"user:{name}", display_name=name.title())
     storage.create_participant("agent:robot", "agent")
     return SimpleNamespace(alias=alias, alice="user:alice", bob="user:bob", carol="user:carol", robot="agent:robot")
+
+
+def end():
+    """Have nothing at work that the test began, while its database is there still."""
+    agents.stop(20)
+    gateway.begin_again()
+    readers.shut_down()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import asyncio
 from django.contrib.auth import aauthenticate, alogin, authenticate, login, logout
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
-from django.urls import path
+from django.urls import include, path
 
 from phoenix_sessions import sessions
 from phoenix_sessions.views import SessionEventStream
@@ -100,6 +100,7 @@ def live_page(request, kind):
 
 
 urlpatterns = [
+    path("chat/", include("phoenix_sessions.contrib.chat.urls")),
     path("pages/<str:kind>", live_page),
     path("wide-events", WideEvents.as_view()),
     path("events", CountEvents.as_view()),

@@ -8,6 +8,8 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 
+from . import agents  # before anything imports the gateway: they stop before it does
+
 
 class ChatConfig(AppConfig):
     """``INSTALLED_APPS = [..., "phoenix_sessions", "phoenix_sessions.contrib.chat"]``."""
@@ -18,8 +20,9 @@ class ChatConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the check."""
+        """Register the check, and have messages delivered to agents; that starts no thread."""
         checks.register(check_time_zones)
+        agents.install()
 
 
 def check_time_zones(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessage]:

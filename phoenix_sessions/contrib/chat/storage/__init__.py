@@ -21,8 +21,9 @@ from .conversations import (
 )
 from .creating import create_conversation
 from .deliveries import delivered_seq, list_deliveries, log_delivery, mark_delivered
+from .following import Following, read_after, read_newest
 from .history import find_message, history
-from .inbox import inbox, list_conversations
+from .inbox import inbox, inbox_items, list_conversations
 from .marks import mark_read
 from .members import add_member, list_members, remove_member
 from .participants import (
@@ -34,6 +35,7 @@ from .participants import (
 )
 
 __all__ = [
+    "Following",
     "add_member",
     "agent_endpoint",
     "append_batch",
@@ -47,6 +49,7 @@ __all__ = [
     "find_message",
     "history",
     "inbox",
+    "inbox_items",
     "list_conversations",
     "list_deliveries",
     "list_members",
@@ -54,6 +57,8 @@ __all__ = [
     "log_delivery",
     "mark_delivered",
     "mark_read",
+    "read_after",
+    "read_newest",
     "register_agent",
     "remove_member",
     "rename_conversation",

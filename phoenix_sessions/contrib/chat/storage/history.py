@@ -38,9 +38,10 @@ def history(
         end = last_seq + 1 if highest is None else min(highest, last_seq + 1)
         statement = statements.NEWEST if lowest is None else statements.OLDEST
         found = database.rows(statement, [conversation, lowest or 0, end, count])
-    messages = tuple(map(rows.message, found if lowest is not None else reversed(found)))
-    first, last = (messages[0].seq, messages[-1].seq) if messages else _between(lowest, end, last_seq)
-    return HistoryPage(messages, last_seq, more_before=first > 1, more_after=last < last_seq)
+        messages = tuple(map(rows.message, found if lowest is not None else reversed(found)))
+        first, last = (messages[0].seq, messages[-1].seq) if messages else _between(lowest, end, last_seq)
+        earlier = first > 1 and database.rows(statements.EARLIER, [conversation, first])
+    return HistoryPage(messages, last_seq, more_before=bool(earlier), more_after=last < last_seq)
 
 
 def find_message(conversation: str, viewer: str | None, id: str) -> Message:

@@ -10,7 +10,8 @@ Rules:
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -47,10 +48,20 @@ def inbox(
         postgresql = database.engine == "postgresql"
         statement = statements.inbox(postgresql=postgresql, after=cursor is not None)
         found = database.rows(statement, [*values, count + 1])
-        page = found[:count]
-        members = _members(database, [row[0] for row in page if row[1] != ConversationKind.GROUP])
-    items = tuple(_item(row, members.get(row[0], ())) for row in page)
+        items = _items(database, found[:count])
     return InboxPage(items, _cursor(items[-1]) if len(found) > count else None)
+
+
+def inbox_items(participant: str, conversations: Collection[str]) -> tuple[InboxItem, ...]:
+    """Return some conversations as they are in somebody's inbox; those that are not in it are left out.
+
+    Raises:
+        ChatError: ``unavailable``.
+    """
+    with reading() as database:
+        statement = statements.inbox(postgresql=database.engine == "postgresql", named=True)
+        ids = json.dumps(list(conversations))
+        return _items(database, database.rows(statement, [participant, 0, ids, len(conversations)]))
 
 
 def list_conversations(
@@ -62,6 +73,11 @@ def list_conversations(
     """
     page = inbox(participant, cursor=cursor, limit=limit, archived=archived)
     return tuple(item.conversation for item in page.items), page.cursor
+
+
+def _items(database: Database, found: Sequence[Any]) -> tuple[InboxItem, ...]:
+    members = _members(database, [row[0] for row in found if row[1] != ConversationKind.GROUP])
+    return tuple(_item(row, members.get(row[0], ())) for row in found)
 
 
 def _members(database: Database, ids: list[str]) -> dict[str, tuple[Member, ...]]:

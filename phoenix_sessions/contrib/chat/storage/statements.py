@@ -97,6 +97,8 @@ SELECT {MESSAGE} FROM phoenix_chat_message
 WHERE conversation_id = %s AND seq > %s AND seq < %s ORDER BY seq LIMIT %s
 """
 
+EARLIER: Final = "SELECT 1 FROM phoenix_chat_message WHERE conversation_id = %s AND seq < %s LIMIT 1"
+
 ONE: Final = f"SELECT {MESSAGE} FROM phoenix_chat_message WHERE id = %s AND conversation_id = %s"
 
 EDIT: Final = "UPDATE phoenix_chat_message SET content = %s, metadata = %s, edited_at = %s WHERE id = %s"
@@ -114,7 +116,7 @@ WHERE conversation_id = %s AND participant_id = %s AND delivered_seq < %s
 """
 
 
-def inbox(*, postgresql: bool, after: bool) -> str:
+def inbox(*, postgresql: bool, after: bool = False, named: bool = False) -> str:
     """Return the statement for a page of an inbox.
 
     The page is found first; what each of its conversations costs is one look for its last message and one for how many
@@ -123,18 +125,20 @@ def inbox(*, postgresql: bool, after: bool) -> str:
     Args:
         postgresql: Whether it is for PostgreSQL.
         after: Whether the page begins after a moment and an id.
+        named: Whether it is only of some conversations, a list of ids as JSON.
     """
     preview = "left(last.content ->> 'text', 200)"
     if not postgresql:
         text = "json_extract(last.content, '$.text')"
         preview = f"CASE json_type(last.content, '$.text') WHEN 'text' THEN substr({text}, 1, 200) END"
     begin = "AND (coalesce(c.last_message_at, c.created_at), c.id) < (%s, %s)" if after else ""
+    ids = f"AND c.id IN (SELECT value FROM json_{'array_elements_text' if postgresql else 'each'}(%s))" if named else ""
     return f"""
 WITH page AS (
     SELECT c.id, c.kind, c.status, c.title, c.metadata, c.last_seq, c.last_message_at, c.created_at,
            coalesce(c.last_message_at, c.created_at) AS active_at, m.last_read_seq, m.participant_id
     FROM phoenix_chat_membership m JOIN phoenix_chat_conversation c ON c.id = m.conversation_id
-    WHERE m.participant_id = %s AND (c.status <> 'archived' OR %s = 1) {begin}
+    WHERE m.participant_id = %s AND (c.status <> 'archived' OR %s = 1) {begin} {ids}
     ORDER BY active_at DESC, c.id DESC LIMIT %s
 )
 SELECT page.id, page.kind, page.status, page.title, page.metadata, page.last_seq, page.last_message_at,

@@ -1,0 +1,136 @@
+"""The verbs that change a conversation: committed first, then told.
+
+Rules:
+    1. What is told was committed. Telling never fails a verb, and never waits.
+    2. Changes of one conversation are told in the order in which they were committed here.
+    3. A mark that did not move, and a conversation that was there, are not told; what else is asked for again is.
+    4. While the worker stops, all of them answer ``backpressure``, as ``append`` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from . import storage
+from .gate import Gate
+from .storage.creating import Created
+from .telling import Telling
+from .turns import Turns
+from .twins import twin
+from .types import Conversation, Message, ReadMark
+
+
+class Commanding:
+    """What may be done with a conversation but sending; errors are storage's, and ``backpressure``.
+
+    A ``viewer`` must be a member who may do it; None = the site itself, where that is allowed.
+    """
+
+    def __init__(self) -> None:
+        self._gate = Gate()
+        self._turns = Turns()
+        self._telling = Telling()
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    def edit(
+        self, conversation: str, viewer: str, id: str, content: dict[str, Any], metadata: dict[str, Any] | None = None
+    ) -> Message:
+        """Give a message another content, as its sender; metadata None = as it is."""
+        with self._changing(conversation):
+            message = storage.edit_message(conversation, viewer, id, content, metadata)
+            self._telling.edited(message)
+        return message
+
+    def delete(self, conversation: str, viewer: str | None, id: str) -> Message:
+        """Take away what a message says, as its sender or an owner of the group, and return what is left."""
+        with self._changing(conversation):
+            message = storage.delete_message(conversation, viewer, id)
+            self._telling.deleted(message)
+        return message
+
+    def mark_read(self, conversation: str, participant: str, seq: int | None = None) -> ReadMark:
+        """Mark what was read up to a message, None = the last; it never goes back."""
+        with self._gate:
+            mark = storage.mark_read(conversation, participant, seq)
+            if mark.moved:
+                self._telling.read(mark)
+        return mark
+
+    # -- conversations -------------------------------------------------------------------------------------------------
+
+    def create_conversation(
+        self,
+        creator: str,
+        others: Sequence[str],
+        *,
+        title: str = "",
+        metadata: dict[str, Any] | None = None,
+        group: bool = False,
+        once: bool = False,
+    ) -> Created:
+        """Make a conversation.
+
+        Args:
+            creator: Who begins it, and is its owner.
+            others: Who else is in it.
+            title: What it is called.
+            metadata: The caller's own.
+            group: Whether it is a group though it has no more than two members.
+            once: Whether the pair's own DM is wanted, if there is one.
+        """
+        with self._gate:
+            created = storage.create_conversation(
+                creator, others, title=title, metadata=metadata, group=group, once=once
+            )
+            if created.new:
+                self._telling.created(created.conversation)
+        return created
+
+    def rename(self, id: str, viewer: str | None, title: str) -> Conversation:
+        """Give a conversation another title."""
+        with self._changing(id):
+            return self._changed(storage.rename_conversation(id, viewer, title))
+
+    def close(self, id: str, viewer: str | None) -> Conversation:
+        """End a conversation: it is read, and takes no more messages; one that is archived stays so."""
+        with self._changing(id):
+            return self._changed(storage.close_conversation(id, viewer))
+
+    def archive(self, id: str, viewer: str | None) -> Conversation:
+        """End a conversation, and take it out of its members' inboxes."""
+        with self._changing(id):
+            return self._changed(storage.archive_conversation(id, viewer))
+
+    def add_member(self, id: str, viewer: str | None, participant: str, role: str = "member") -> Conversation:
+        """Let somebody into a group; who is there already stays as it is."""
+        with self._changing(id):
+            return self._changed(storage.add_member(id, viewer, participant, role))
+
+    def remove_member(self, id: str, viewer: str | None, participant: str) -> Conversation:
+        """Take somebody out of a group; everybody may leave."""
+        with self._changing(id):
+            conversation = storage.remove_member(id, viewer, participant)
+            self._telling.removed(conversation, participant)
+        return conversation
+
+    aedit = twin(edit)
+    adelete = twin(delete)
+    amark_read = twin(mark_read)
+    acreate_conversation = twin(create_conversation)
+    arename = twin(rename)
+    aclose = twin(close)
+    aarchive = twin(archive)
+    aadd_member = twin(add_member)
+    aremove_member = twin(remove_member)
+
+    @contextlib.contextmanager
+    def _changing(self, conversation: str) -> Iterator[None]:
+        with self._gate, self._turns.of(conversation):
+            yield
+
+    def _changed(self, conversation: Conversation) -> Conversation:
+        self._telling.changed(conversation)
+        return conversation

@@ -1,0 +1,257 @@
+"""Several workers deliver to the same agents, and some are killed."""
+
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+import redis
+from chat.scripted import Endpoint, answer, hold, says, wait_until
+from conftest import require
+from django.db import connections
+
+from phoenix_sessions import sessions
+from phoenix_sessions.contrib.chat import storage
+from phoenix_sessions.contrib.chat.agents.service import Service, service
+from phoenix_sessions.contrib.chat.agents.turn import make_turn, reply_id
+from phoenix_sessions.contrib.chat.gateway import gateway
+from phoenix_sessions.contrib.chat.storage.undelivered import active_agents, undelivered
+from phoenix_sessions.contrib.chat.types import Draft
+
+DELIVERING = Path(__file__).with_name("delivering.py")
+QUICK = {"ALLOW_PRIVATE_WEBHOOKS": True, "AGENT_DEBOUNCE": 0.01, "AGENT_PAUSE": 0.01, "AGENT_LOOK": 0.2}
+
+
+@pytest.fixture
+def endpoint():
+    with Endpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def robot(chat, settings, endpoint):
+    """The robot, who is at the endpoint; no worker delivers yet."""
+    settings.PHOENIX_SESSIONS_CHAT = {"DATABASE": chat.alias, **QUICK}
+    storage.register_agent(chat.robot, endpoint.url, timeout=20)
+    service.stop(20)  # it may have begun with other settings
+    yield chat.robot
+    service.stop(20)
+
+
+@pytest.fixture
+def talk(chat, robot):
+    """Alice's conversation with the robot."""
+    return storage.create_conversation(chat.alice, [robot]).conversation.id
+
+
+@pytest.fixture
+def prefix():
+    """What the leases' names in Redis begin with."""
+    client = redis.Redis(socket_connect_timeout=2)
+    try:
+        client.ping()
+    except redis.ConnectionError as error:
+        require(False, f"Redis does not answer on 127.0.0.1:6379: {error}")
+    prefix = f"test-{uuid.uuid4().hex}:"
+    yield prefix
+    if keys := list(client.scan_iter(f"{prefix}*")):
+        client.delete(*keys)
+    client.close()
+
+
+@pytest.fixture
+def start(alias, prefix):
+    """Starts a worker as a process; none is left behind."""
+    started = []
+
+    def start():
+        given = connections.settings[alias]
+        command = [sys.executable, str(DELIVERING), given["ENGINE"].rpartition(".")[2], str(given["NAME"]), prefix]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+def order(process, line):
+    process.stdin.write(f"{line}\n")
+    process.stdin.flush()
+
+
+def stored(talk, *texts, sender="user:alice"):
+    """Store messages of which no worker hears."""
+    return storage.append_batch([Draft(talk, sender, {"text": text}) for text in texts])
+
+
+def said(talk):
+    return [(each.sender, each.content.get("text")) for each in storage.history(talk, None).messages]
+
+
+def delivered(talk, robot="agent:robot"):
+    wait_until(lambda: storage.delivered_seq(talk, robot) == storage.show_conversation(talk, None).last_seq)
+
+
+def test_what_was_left_undone_is_found_at_the_start(talk, endpoint):
+    endpoint.script = [says("late")]
+    stored(talk, "1", "2")
+    service.start()
+    delivered(talk)
+    assert said(talk) == [("user:alice", "1"), ("user:alice", "2"), ("agent:robot", "late")]
+    assert [each.texts for each in endpoint.requests] == [["1", "2"]]
+
+
+def test_two_services_with_the_same_leases_deliver_one_at_a_time(chat, robot, endpoint):
+    endpoint.script = [answer(204)]
+    talks = [storage.create_conversation(chat.alice, [robot]).conversation.id for _ in range(3)]
+    services = [Service(), Service()]
+    for number in range(10):
+        for talk in talks:
+            stored(talk, str(number))
+            for each in services:
+                each.start().put(talk)
+    for talk in talks:
+        delivered(talk)
+    assert [each.stop(20) for each in services] == [True, True]
+    for talk in talks:
+        given = [each.texts for each in endpoint.requests if each.turn["conversation"]["id"] == talk]
+        assert [text for texts in given for text in texts] == [str(number) for number in range(10)]
+
+
+def test_two_processes_deliver_each_message_once_and_one_at_a_time(talk, endpoint, start):
+    endpoint.script = [answer(204)]
+    workers = [start(), start()]
+    for number in range(30):
+        stored(talk, str(number))
+        for worker in workers:
+            order(worker, talk)
+    delivered(talk)
+    assert [text for each in endpoint.requests for text in each.texts] == [str(number) for number in range(30)]
+    assert endpoint.most_together == 1
+
+
+def test_a_worker_that_is_killed_in_between_leaves_nothing_undone(talk, endpoint, start):
+    endpoint.script = [answer(503), hold(answer(204)), says("stored once"), answer(204)]
+    stored(talk, "hi")
+    victim = start()
+    order(victim, "look")
+    wait_until(lambda: len(endpoint.requests) == 2)
+    victim.kill()
+    victim.wait()
+    stored(talk, "and more")
+    order(start(), "look")
+    delivered(talk)
+    assert said(talk) == [("user:alice", "hi"), ("user:alice", "and more"), ("agent:robot", "stored once")]
+    assert len({each.headers["X-Webhook-Id"] for each in endpoint.requests[:3]}) == 1
+    assert [each.headers["X-Webhook-Attempt"] for each in endpoint.requests] == ["1", "2", "2", "1"]
+    assert [each.texts for each in endpoint.requests] == [["hi"]] * 3 + [["and more"]]
+
+
+def test_a_worker_that_stops_in_order_gives_its_deliveries_to_the_others_at_once(talk, endpoint, start):
+    endpoint.script = [hold(says("in time"))]
+    worker = start()
+    stored(talk, "hi")
+    order(worker, talk)
+    wait_until(lambda: endpoint.requests)
+    worker.stdin.close()
+    endpoint.released.set()
+    assert worker.stdout.read() == "True\n"
+    assert said(talk)[1:] == [("agent:robot", "in time")]
+
+
+def test_a_reply_whose_worker_died_before_it_could_say_so_is_not_asked_for_again(chat, talk, robot, endpoint):
+    """The worker has stored the reply to the first message when the second comes, and dies."""
+    endpoint.script = [says("one"), says("two")]
+    stored(talk, "1")
+    service.start()
+    delivered(talk)
+    service.stop(20)
+    again = storage.create_conversation(chat.alice, [robot]).conversation.id
+    stored(again, "1")
+    first = endpoint.requests[0].turn
+    turn = make_turn(storage.show_conversation(again, None), robot, 0, storage.history(again, None).messages, 1000)
+    assert turn.webhook_id != first["webhook_id"]
+    reply = {"client_id": reply_id(turn.webhook_id), "metadata": {"webhook_id": turn.webhook_id}}
+    stored(again, "2")
+    storage.append_batch([Draft(again, robot, {"text": "one"}, **reply)])
+    service.start()
+    delivered(again)
+    assert [each.texts for each in endpoint.requests] == [["1"], ["2"]]
+    assert [text for _, text in said(again)] == ["1", "2", "one", "two"]
+
+
+def test_the_sessions_stop_lets_those_who_are_at_it_finish(talk, endpoint, robot):
+    endpoint.script = [hold(says("in time"))]
+    gateway.append(Draft(talk, "user:alice", {"text": "hi"}))
+    wait_until(lambda: endpoint.requests)
+    endpoint.released.set()
+    assert sessions.stop(20)
+    assert said(talk)[1:] == [("agent:robot", "in time")]
+    assert service.start() is None
+
+
+def test_a_stop_leaves_undone_what_does_not_end(talk, endpoint):
+    endpoint.script = [hold(answer(204)), says("later")]
+    stored(talk, "hi")
+    service.start()
+    wait_until(lambda: endpoint.requests)
+    assert not service.stop(0.01)
+    assert storage.delivered_seq(talk, "agent:robot") == 0
+    service.start()
+    delivered(talk)
+    assert said(talk)[1:] == [("agent:robot", "later")]
+
+
+def test_a_worker_whose_lease_ran_out_stores_nothing_and_marks_nothing(talk, endpoint, clock):
+    endpoint.script = [hold(says("too late")), says("in time")]
+    stored(talk, "hi")
+    service.start().put(talk)
+    wait_until(lambda: endpoint.requests)
+    clock.advance(100)
+    endpoint.released.set()
+    delivered(talk)
+    assert said(talk)[1:] == [("agent:robot", "in time")]
+    assert len({each.headers["X-Webhook-Id"] for each in endpoint.requests}) == 1
+
+
+def test_a_reply_that_was_stored_by_two_workers_is_there_once(talk, robot, endpoint):
+    """The second worker delivers what the first has stored the reply to, and the agent has edited that away."""
+    endpoint.script = [says("two")]
+    stored(talk, "1")
+    shown, page = storage.show_conversation(talk, None), storage.history(talk, None).messages
+    turn = make_turn(shown, robot, 0, page, 1000)
+    storage.append_batch([Draft(talk, robot, {"text": "one"}, client_id=reply_id(turn.webhook_id))])
+    service.start()
+    delivered(talk)
+    assert [text for _, text in said(talk)] == ["1", "one"]
+    assert len(endpoint.requests) == 1
+
+
+def test_conversations_that_find_no_room_are_found_later(chat, robot, endpoint, settings):
+    settings.PHOENIX_SESSIONS_CHAT = {**settings.PHOENIX_SESSIONS_CHAT, "AGENT_QUEUE": 2}
+    endpoint.script = [answer(204)]
+    talks = [storage.create_conversation(chat.alice, [robot]).conversation.id for _ in range(10)]
+    for talk in talks:
+        gateway.append(Draft(talk, chat.alice, {"text": talk}))
+    for talk in talks:
+        delivered(talk)
+    assert sorted(text for each in endpoint.requests for text in each.texts) == talks
+
+
+def test_the_undelivered_are_found_page_by_page(chat, robot):
+    talks = [storage.create_conversation(chat.alice, [robot]).conversation.id for _ in range(5)]
+    group = storage.create_conversation(chat.alice, [chat.bob, robot]).conversation.id
+    for talk in (*talks, group):
+        stored(talk, "hi")
+    storage.mark_delivered(talks[1], robot, 1)
+    assert undelivered(robot, "", 2) == ([talks[0]], talks[1])
+    assert undelivered(robot, talks[1], 2) == ([talks[2], talks[3]], talks[3])
+    assert undelivered(robot, talks[3], 5) == ([talks[4]], None)
+    assert (active_agents("", 5), active_agents(robot, 5)) == ([robot], [])
+    storage.set_agent_status(robot, "disabled")
+    assert active_agents("", 5) == []

@@ -1,0 +1,87 @@
+"""Health and metrics."""
+
+import pytest
+from chat.calling import Http, admin_token, come_to_rest, refusal, use_tokens
+from django.db import connections
+
+from phoenix_sessions.contrib.chat.gateway import gateway
+
+
+@pytest.fixture
+def http(chat, settings):
+    use_tokens(settings)
+    yield Http()
+    come_to_rest()
+
+
+def numbers(http):
+    response = http.get("/metrics", bearer=admin_token())
+    assert response["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    lines = response.content.decode().splitlines()
+    return {line.split()[0]: int(line.split()[1]) for line in lines if not line.startswith("#")}
+
+
+def test_what_is_stored_repeated_and_refused_is_counted(http, dm):
+    before = numbers(http)
+    path = f"/conversations/{dm}/messages"
+    for _ in range(3):
+        http.post(path, {"content": {}, "client_id": "c"}, by="user:alice")
+    http.post(path, {"content": {}}, by="user:alice")
+    http.post(path, {"content": {}}, by="user:carol")
+    http.post(path, {}, by="user:alice")
+    after = numbers(http)
+    grown = {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name)}
+    assert grown == {
+        "phoenix_chat_appends_total": 2,
+        "phoenix_chat_repeats_total": 2,
+        'phoenix_chat_refusals_total{code="unauthorized"}': 1,
+        'phoenix_chat_refusals_total{code="invalid"}': 1,
+    }
+
+
+def test_every_number_says_what_it_is(http):
+    text = http.get("/metrics", bearer=admin_token()).content.decode()
+    names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert names == {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
+    assert {name.split("{")[0] for name in numbers(http)} <= names
+    assert text.endswith("\n")
+
+
+def test_a_worker_that_is_well_is_ready(http):
+    response = http.get("/health/ready")
+    assert (response.status_code, response.json()["status"]) == (200, "ready")
+
+
+def test_a_worker_that_stops_lives_and_is_not_ready(http):
+    gateway.drain(20)
+    try:
+        response = http.get("/health/ready")
+        assert response.status_code == 503
+        assert response.json() == {"status": "not ready", "database": True, "draining": True}
+        assert response["Retry-After"] == "1"
+        assert http.get("/health/live").status_code == 200
+        assert numbers(http)["phoenix_chat_draining"] == 1
+    finally:
+        gateway.begin_again()
+
+
+def test_a_worker_without_a_database_lives_and_is_not_ready(sqlite, settings, tmp_path):
+    settings.PHOENIX_SESSIONS_CHAT = {"DATABASE": sqlite}
+    connections[sqlite].close()
+    connections.settings[sqlite]["NAME"] = str(tmp_path / "nowhere" / "x.sqlite3")
+    del connections[sqlite]
+    response = Http().get("/health/ready")
+    assert response.status_code == 503
+    assert response.json() == {"status": "not ready", "database": False, "draining": False}
+    assert Http().get("/health/live").json() == {"status": "live"}
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
+def test_they_are_asked_and_not_told(http, path):
+    assert refusal(http.post(path, {})) == (405, "method_not_allowed")
+
+
+@pytest.mark.parametrize("path", ["/health/live", "/health/ready"])
+def test_balancers_may_ask_for_the_head_only(http, path):
+    response = http.ask("HEAD", path)
+    assert (response.status_code, response.content) == (200, b"")
