@@ -153,4 +153,5 @@ def event_of(payload: Any) -> Event:
     Raises:
         msgspec.ValidationError: It is nothing of that kind.
     """
-    return msgspec.convert(payload, Event)
+    event: Event = msgspec.convert(payload, Event)
+    return event
