@@ -14,6 +14,7 @@ import asyncio
 import inspect
 import json
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from doctest import ELLIPSIS
 from pathlib import Path
@@ -30,6 +31,8 @@ from sybil.parsers.myst import CodeBlockParser, PythonCodeBlockParser
 import phoenix_sessions
 from phoenix_sessions import SessionError, checks, consumers, frames, outbox, pump
 from phoenix_sessions.conf import DEFAULTS, get_config
+from phoenix_sessions.contrib.chat import agents
+from phoenix_sessions.contrib.chat.gateway import gateway
 from phoenix_sessions.identity import KEY
 from phoenix_sessions.inspection import figures
 from phoenix_sessions.management.commands import session_stats
@@ -54,9 +57,18 @@ PYTHON = PythonCodeBlockParser(doctest_optionflags=ELLIPSIS)  # what starts with
 PYTHON.codeblock_parser = CodeBlockParser("python", run_block)
 
 
+@pytest.fixture
+def chat() -> Iterator[None]:
+    """The chat's one door, which an earlier test may have closed with its worker, and nothing at work behind it."""
+    gateway.begin_again()
+    yield
+    agents.stop(20)
+    gateway.begin_again()
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_python_blocks_of_a_page_run(page: Path) -> None:
+def test_the_python_blocks_of_a_page_run(page: Path, chat: None) -> None:
     for example in Document.parse(str(page), PYTHON):
         example.evaluate()
 
