@@ -10,7 +10,10 @@ Source: httpx's authentication flows. Differs: nothing of a protocol is in here.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine, Generator
+from concurrent.futures import Future
+from functools import partial
 from typing import Any, NamedTuple
 
 Steps = Generator["Request", Any, Any]
@@ -39,6 +42,16 @@ class Request(NamedTuple):
     arun: Callable[..., Coroutine[Any, Any, Any]]
     args: tuple[Any, ...] = ()
     pause: bool = False
+
+
+def result_of(future: Future[Any], seconds: float | None = None) -> Request:
+    """Return the request to wait for a future's result, which raises TimeoutError after so many seconds."""
+    return Request(future.result, partial(_aresult_of, future), (seconds,))
+
+
+async def _aresult_of(future: Future[Any], seconds: float | None) -> Any:
+    async with asyncio.timeout(seconds):
+        return await asyncio.shield(asyncio.wrap_future(future))
 
 
 def run(steps: Steps) -> Any:

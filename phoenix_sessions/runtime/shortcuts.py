@@ -2,8 +2,8 @@
 
 Rules:
     1. A short way is taken when the session is free and surely this worker's, nothing waits in its mailbox, and nobody
-       looks on by telemetry.
-       Otherwise the answer is ``UNDONE``, nothing has happened, and the sender takes the ordinary way.
+       looks on by telemetry. Otherwise the answer is ``UNDONE``, nothing has happened, and the sender takes the
+       ordinary way.
     2. Whatever a short way does, the ordinary way does too; ``tests/runtime/test_shortcuts.py`` compares them.
     3. Every line is here for speed: the turn is taken and given back in place, and what can be, is a local variable.
        What is not needed every time is in a function of its own. A function that is kept in an attribute is fetched

@@ -11,11 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import Future
-from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ..core.errors import BackendUnavailable, Conflict, Fenced, SessionNotFound
-from ..runtime.flow import Request, Steps
+from ..runtime.flow import Steps, result_of
 
 if TYPE_CHECKING:
     from ..backends.base import Point
@@ -90,7 +89,7 @@ class Ends:
             TimeoutError: It took longer than so many seconds.
         """
         if (over := self._over.get(id)) is not None:
-            yield Request(over.result, partial(_result, over), (seconds,))
+            yield result_of(over, seconds)
 
     def _finish(self, id: str) -> None:
         del self._waiting[id]
@@ -117,8 +116,3 @@ class Ends:
     async def attempt_all(self) -> None:
         """Try all of them."""
         await asyncio.gather(*map(self.attempt, self.ids))
-
-
-async def _result(over: Future[None], seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        await asyncio.shield(asyncio.wrap_future(over))

@@ -19,12 +19,11 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from contextvars import Context
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from ..core.errors import BackendUnavailable, Fenced
 from ..runtime.background import Background
-from ..runtime.flow import Request, Steps, arun
+from ..runtime.flow import Steps, arun, result_of
 from .owned import Owned
 from .pulse import BEAT
 from .slots import Slots
@@ -118,7 +117,7 @@ class Flusher:
         """Wait until it is known who owns a session, as far as the engine can be asked within its patience."""
         over: Future[None] = Future()
         session.background.launch(Context(), lambda: self._resolve(session), lambda _: over.set_result(None))
-        yield Request(over.result, partial(_wait, over))
+        yield result_of(over)
 
     async def _resolve(self, session: Owned) -> None:
         if session.in_doubt:
@@ -188,6 +187,7 @@ class Round:
         task = self._under_way.get(session)
         if task is None:
             task = self._under_way[session] = asyncio.create_task(self._do(session))
+            task.add_done_callback(lambda _: self._under_way.pop(session))  # also if it never took a step
         return task
 
     async def _do(self, session: Owned) -> None:
@@ -198,9 +198,3 @@ class Round:
             session.post_always(True, session.lose)
         except Exception as error:
             session.report(error, "message")
-        finally:
-            del self._under_way[session]
-
-
-async def _wait(over: Future[None]) -> None:
-    await asyncio.shield(asyncio.wrap_future(over))

@@ -75,10 +75,8 @@ class Holding:
         session = self._here(id)
         if session is None:
             return (yield from self._hold(id, (yield from self._load(id))))
-        if isinstance(session, Owned) and session.in_doubt:
-            yield from self.flusher.resolve(session)
-            if session.ended is not None:
-                return (yield from self.find(id))
+        if isinstance(session, Owned) and not (yield from self._is_owner(session)):
+            return (yield from self.find(id))
         return session
 
     def see(self, id: str) -> Generator[Request, Any, None]:
@@ -90,9 +88,7 @@ class Holding:
         """
         session = self._here(id)
         if isinstance(session, Owned):
-            if session.in_doubt:
-                yield from self.flusher.resolve(session)
-            if session.ended is None:
+            if (yield from self._is_owner(session)):
                 return
         elif session is not None:
             yield from self.find_newest(id)
@@ -112,6 +108,12 @@ class Holding:
             except SessionStopped:
                 raise SessionNotFound(id) from None
         return session
+
+    def _is_owner(self, session: Owned) -> Generator[Request, Any, bool]:
+        """Return whether a session is this worker's still, which the engine is asked if that is in doubt."""
+        if session.in_doubt:
+            yield from self.flusher.resolve(session)
+        return session.ended is None
 
     def _here(self, id: str) -> Session | None:
         """Return the session under the id that lives here, if one does."""

@@ -38,10 +38,10 @@ class Pulse:
 
     def beat(self) -> None:
         """Note that the worker runs."""
-        now = self._clock.monotonic()
-        if now - self._beaten > self._longest:
-            self._woke = now
-        self._beaten = now
+        if self._is_late():
+            self.wake()
+        else:
+            self._beaten = self._clock.monotonic()
 
     def wake(self) -> None:
         """Note that it has stood still until now."""
@@ -49,4 +49,7 @@ class Pulse:
 
     def has_stopped_since(self, moment: float) -> bool:
         """Return whether the worker has stood still since a moment (monotonic seconds)."""
-        return self._woke > moment or self._clock.monotonic() - self._beaten > self._longest
+        return self._woke > moment or self._is_late()
+
+    def _is_late(self) -> bool:
+        return self._clock.monotonic() - self._beaten > self._longest
