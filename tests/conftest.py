@@ -27,30 +27,18 @@ def require(condition, reason):
 FAULTS = ("tests/faults/", "tests/backends/test_redis_faults")
 """What needs the machine for itself: servers and workers that die, and what is known by when it comes."""
 
-EXTENSIVE = (*FAULTS, "tests/backends/test_database", "tests/backends/test_redis_")
+CHAT = "tests/chat/"
+"""The chat on both databases: it runs whole on the oldest pair, and on the newest under coverage."""
+
+EXTENSIVE = (*FAULTS, CHAT, "tests/backends/test_database", "tests/backends/test_redis_")
 """What takes minutes: these, clusters, and the contract on every engine."""
 
 
-WITHOUT_DJANGO = (
-    *FAULTS, "tests/backends/test_memory", "tests/backends/test_redis", "tests/core/", "tests/js/", "tests/runtime/",
-    "tests/shared/", "tests/test_bench", "tests/test_machine", "tests/test_soak",
+ELSEWHERE = (
+    *FAULTS, CHAT, "tests/backends/test_memory", "tests/backends/test_redis", "tests/core/", "tests/js/",
+    "tests/runtime/", "tests/shared/", "tests/test_bench", "tests/test_machine", "tests/test_soak",
 )  # fmt: skip
-"""What comes out the same with another Django: of that it uses the settings, or nothing."""
-
-
-CHAT = "tests/chat/"
-CHAT_GROUND = tuple(
-    f"{CHAT}test_{name}.py"
-    for name in (
-        "agents", "appending", "conversations", "ground", "history", "migrations", "participants", "plans", "processes",
-        "writer",
-    )
-)  # fmt: skip
-"""The chat's tables and its writer. What is above them is not whole yet; until it is, ``tox -e chat`` tests it."""
-
-
-def is_of_new_chat(nodeid):
-    return nodeid.startswith(CHAT) and not nodeid.startswith(CHAT_GROUND)
+"""What comes out the same with another Django, as of that it uses the settings or nothing; and the chat, see there."""
 
 
 def pytest_collection_modifyitems(config, items):
@@ -61,11 +49,8 @@ def pytest_collection_modifyitems(config, items):
     elif wanted == "short":
         left = [item for item in items if item.nodeid.startswith(EXTENSIVE) or item.get_closest_marker("extensive")]
     elif wanted == "of django":
-        left = [
-            item for item in items if item.nodeid.startswith(WITHOUT_DJANGO) or item.get_closest_marker("extensive")
-        ]
+        left = [item for item in items if item.nodeid.startswith(ELSEWHERE) or item.get_closest_marker("extensive")]
     if wanted:
-        left = list(dict.fromkeys([*left, *(item for item in items if is_of_new_chat(item.nodeid))]))
         config.hook.pytest_deselected(items=left)
         items[:] = [item for item in items if item not in set(left)]
 
