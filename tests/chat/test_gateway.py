@@ -27,7 +27,7 @@ from phoenix_sessions.contrib.chat.events import (
     event_of,
 )
 from phoenix_sessions.contrib.chat.gateway import LARGEST_CHUNK, Gateway, gateway
-from phoenix_sessions.contrib.chat.kinds import ConversationStatus, Role
+from phoenix_sessions.contrib.chat.kinds import ConversationStatus, MessageKind, Role
 from phoenix_sessions.contrib.chat.types import Draft
 
 NOTHING = ()
@@ -435,6 +435,41 @@ def test_who_is_disabled_sends_nothing(chat, dm, heard):
     assert code(gateway.append, draft(dm, chat.alice)) == "disabled"
     gateway.append(draft(dm, chat.bob))
     assert [each.message.sender for each in heard] == [chat.bob]
+
+
+MAY_SEND = {
+    "user": ["text", "tool_call"],
+    "agent": ["text", "tool_call", "assistant"],
+    "system": ["text", "tool_call", "assistant", "system"],
+}
+
+
+@pytest.mark.parametrize("who", MAY_SEND)
+def test_who_may_send_which_kind(chat, who):
+    gateway.create_participant("one:sender", who)
+    group = gateway.create_conversation(chat.alice, ["one:sender"], group=True).conversation.id
+    for kind in MessageKind:
+        wanted = Draft(group, "one:sender", {}, kind=kind)
+        if kind in MAY_SEND[who]:
+            assert gateway.append(wanted).message.kind == kind
+        else:
+            error = refusal(gateway.append, wanted)
+            assert (error.code, list(error.fields)) == ("invalid", ["kind"])
+    assert [each.kind for each in gateway.history(group, None).messages] == [
+        kind for kind in MessageKind if kind in MAY_SEND[who]
+    ]
+
+
+def test_a_kind_that_there_is_not_is_refused(chat, dm):
+    error = refusal(gateway.append, Draft(dm, chat.alice, {}, kind="shout"))
+    assert (error.code, list(error.fields)) == ("invalid", ["kind"])
+
+
+def test_a_kind_is_refused_alone_and_by_a_stranger_like_any_other(chat, dm):
+    drafts = [Draft(dm, sender, {}, kind=kind) for sender in (chat.alice, chat.carol) for kind in ("system", "text")]
+    refused, stored, stranger, other = storage.append_batch(drafts)
+    assert (refused.code, stored.message.seq) == ("invalid", 1)
+    assert stranger.message == other.message
 
 
 def test_a_closed_conversation_takes_nothing(chat, dm, listen):

@@ -166,9 +166,9 @@ async def test_who_may_send_which_kind(chat, settings):
         for kind in ("assistant", "system"):
             await alice.say("send", client_id=kind, content={}, kind=kind)
             refused = await alice.until("error", client_id=kind)
-            assert refused["code"] == "forbidden"
+            assert (refused["code"], list(refused["fields"])) == ("invalid", ["kind"])
         await robot.say("send", client_id="system", content={}, kind="system")
-        assert (await robot.until("error", client_id="system"))["code"] == "forbidden"
+        assert (await robot.until("error", client_id="system"))["code"] == "invalid"
         await alice.post(kind="tool_call")
         await robot.post(kind="assistant")
         await robot.post(kind="text")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 
 class ParticipantKind(enum.StrEnum):
@@ -50,6 +51,15 @@ class MessageKind(enum.StrEnum):
     SYSTEM = "system"
     TOOL_CALL = "tool_call"
     ASSISTANT = "assistant"
+
+
+_COMMON: Final = frozenset((MessageKind.TEXT, MessageKind.TOOL_CALL))
+MAY_SEND: Final = {
+    ParticipantKind.USER: _COMMON,
+    ParticipantKind.AGENT: _COMMON | {MessageKind.ASSISTANT},
+    ParticipantKind.SYSTEM: frozenset(MessageKind),
+}
+"""Which kinds of messages somebody may send, by who it is."""
 
 
 class AgentAuth(enum.StrEnum):

@@ -4,8 +4,7 @@ Rules:
     1. Only members join, and nobody else learns anything. Who is removed is told so, and let go.
     2. After ``joined`` come the messages in the order of their ``seq``, each once, none missing.
     3. Messages of one socket are stored in the order in which they were sent.
-    4. People send ``text`` and ``tool_call``; ``assistant`` is for agents, ``system`` for the system.
-    5. Nobody is told of their own typing or presence.
+    4. Nobody is told of their own typing or presence.
 """
 
 from __future__ import annotations
@@ -14,13 +13,12 @@ import asyncio
 from typing import Any, ClassVar, Final
 
 from ..conf import get_config
-from ..errors import ChatError, backpressure, unauthorized
+from ..errors import ChatError, backpressure
 from ..events import ChangedLarge, Event, Presence, Removed, Sent, SentLarge, Typing
 from ..feeds import ConversationFeed
 from ..gateway import gateway
-from ..kinds import MessageKind, ParticipantKind
 from ..presence import Visit, rooms
-from ..types import Conversation, Draft, Message
+from ..types import Draft, Message
 from .codes import FORBIDDEN, RECONNECT
 from .frames import (
     ErrorFrame,
@@ -38,14 +36,6 @@ from .frames import (
 )
 from .socket import ChatSocket
 
-_COMMON: Final = frozenset((MessageKind.TEXT, MessageKind.TOOL_CALL))
-MAY_SEND: Final = {
-    ParticipantKind.USER: _COMMON,
-    ParticipantKind.AGENT: _COMMON | {MessageKind.ASSISTANT},
-    ParticipantKind.SYSTEM: frozenset(MessageKind),
-}
-"""Which kinds of messages a client may send, by its participant's kind."""
-
 _AGAIN_MS: Final = 100
 
 
@@ -60,7 +50,7 @@ class ConversationConsumer(ChatSocket):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._may_send: frozenset[MessageKind] | None = None
+        self._joined = False
         self._marking = asyncio.Lock()
         self._visit: Visit | None = None
         self._presence: dict[str, bool] = {}
@@ -89,7 +79,7 @@ class ConversationConsumer(ChatSocket):
         """Take a frame of a participant."""
         if isinstance(frame, Join):
             await self._join(frame.after_seq)
-        elif self._may_send is None:
+        elif not self._joined:
             message, client_id = "join first, by a frame join", getattr(frame, "client_id", None)
             await self.refuse(ErrorFrame("not_joined", message, client_id))
         elif isinstance(frame, Send):
@@ -102,11 +92,7 @@ class ConversationConsumer(ChatSocket):
             self.ask(self._type())
 
     async def _send(self, frame: Send) -> None:
-        assert self._may_send is not None
-        if frame.kind not in self._may_send:
-            message = f"you may not send messages of the kind {frame.kind}"
-            await self.refuse(ErrorFrame("forbidden", message, frame.client_id))
-        elif self.crowded:
+        if self.crowded:
             await self.refuse(refusal(backpressure("socket", _AGAIN_MS), frame.client_id))
         else:
             self.ask(self._append(frame), frame.client_id)
@@ -125,13 +111,12 @@ class ConversationConsumer(ChatSocket):
     # -- joining -------------------------------------------------------------------------------------------------------
 
     async def _join(self, after_seq: int | None) -> None:
-        if self._may_send is not None:
+        if self._joined:
             await self.refuse(ErrorFrame("conflict", "joined already"))
             return
         feed = ConversationFeed(self.conversation, self.viewer)
         try:
             joined = await feed.join(after_seq)
-            kind = _kind_of(self.viewer, joined.conversation)
         except BaseException as error:
             await feed.close()
             if not isinstance(error, Exception):
@@ -141,7 +126,7 @@ class ConversationConsumer(ChatSocket):
         if self.over:
             await feed.close()
             return
-        self._may_send = MAY_SEND[kind]
+        self._joined = True
         self._visit = visit = rooms.enter(self.conversation, self.viewer, self._tell_presence)
         page = _first(joined.messages, self.page_bytes)
         first = Joined(page, joined.last_seq, joined.truncated, joined.more_before, joined.conversation, visit.present)
@@ -200,13 +185,6 @@ class ConversationConsumer(ChatSocket):
             participant = next(iter(self._presence))
             await self.say(Presence(self.conversation, participant, self._presence.pop(participant)))
         self._presence_goes = False
-
-
-def _kind_of(viewer: str, conversation: Conversation) -> ParticipantKind:
-    for member in conversation.members:
-        if member.participant == viewer:
-            return member.kind
-    raise unauthorized()
 
 
 def _first(messages: tuple[Message, ...], most: int) -> tuple[Message, ...]:

@@ -10,6 +10,7 @@ Rules:
     4. A draft that is refused is refused alone.
     5. One INSERT of all messages, one UPDATE of all conversations.
     6. Whoever was disabled before an append began is refused; while it runs, it may be either way.
+    7. Which kinds somebody may send is asked where its membership is, of the same rows.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ..errors import ChatError, unauthorized
+from ..errors import ChatError, invalid, unauthorized
 from ..ids import shard_of
-from ..kinds import ParticipantStatus
+from ..kinds import MAY_SEND, ParticipantKind, ParticipantStatus
 from ..types import Draft, Message, Stored
 from . import access, rows, statements
 from .checks import Prepared, prepare
@@ -47,6 +48,11 @@ class _Place(NamedTuple):
     status: str
     last_seq: int
     last_at: datetime.datetime | None
+
+
+class _Sender(NamedTuple):
+    status: str
+    kind: str
 
 
 def append_batch(drafts: Sequence[Draft], using: str | None = None) -> list[Outcome]:
@@ -123,16 +129,15 @@ class _Batch:
         key = _key(draft.conversation, draft.sender, draft.client_id, draft.id)
         if (message := self._known.get(key)) is not None:
             return Stored(message, repeat=True)
-        if (status := self._senders.get((draft.conversation, draft.sender))) is None:
+        if (sender := self._senders.get((draft.conversation, draft.sender))) is None:
             return unauthorized()
         if (place := self._places.get(draft.conversation)) is None:
             return Busy()
         try:
             access.must_be_open(place.status)
+            _must_send(sender, draft)
         except ChatError as error:
             return error
-        if status != ParticipantStatus.ACTIVE:
-            return access.disabled(draft.sender)
         self._known[key] = message = self._add(prepared, place)
         return Stored(message, repeat=False)
 
@@ -198,11 +203,24 @@ def _hold(database: Database, ids: set[str], *, skip_held: bool) -> dict[str, _P
     }
 
 
-def _senders(database: Database, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Return the status of those senders that are members."""
+def _senders(database: Database, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], _Sender]:
+    """Return those senders that are members."""
     asked = [{"conversation": conversation, "sender": sender} for conversation, sender in pairs]
     found = database.rows(statements.APPENDING[database.engine].senders, _json(asked))
-    return {(conversation, sender): status for conversation, sender, status in found}
+    return {(conversation, sender): _Sender(status, kind) for conversation, sender, status, kind in found}
+
+
+def _must_send(sender: _Sender, draft: Draft) -> None:
+    """Refuse who may not send this.
+
+    Raises:
+        ChatError: ``disabled``, ``invalid``.
+    """
+    if sender.status != ParticipantStatus.ACTIVE:
+        raise access.disabled(draft.sender)
+    allowed = MAY_SEND[ParticipantKind(sender.kind)]
+    if draft.kind not in allowed:
+        raise invalid(kind=f"must be one of {', '.join(sorted(allowed))} from the kind {sender.kind}")
 
 
 def _known(database: Database, drafts: list[Draft]) -> dict[Key, Message]:

@@ -16,6 +16,7 @@ import msgspec
 
 from ..conf import get_config
 from ..errors import ChatError, invalid, unauthorized
+from ..kinds import MessageKind
 from ..types import Draft
 
 _PARTICIPANT: Final = re.compile(r"[A-Za-z0-9_.:@+=|~-]{1,128}")
@@ -69,6 +70,7 @@ def prepare(draft: Draft) -> Prepared:
             raise unauthorized()
     if draft.client_id is not None:
         text("client_id", draft.client_id, _CLIENT_ID_LENGTH)
+    word("kind", MessageKind, draft.kind)
     return Prepared(
         draft=draft,
         content=json_object("content", draft.content, config.max_content_bytes),

@@ -72,7 +72,7 @@ def _appending(*, postgresql: bool) -> Appending:
     return Appending(
         hold=f"{held} {_LOCKS[postgresql]}",
         hold_free=f"{held} {_LOCKS[2 * postgresql]}",
-        senders=f"SELECT m.conversation_id, m.participant_id, p.status FROM {given(**_PAIR)} "
+        senders=f"SELECT m.conversation_id, m.participant_id, p.status, p.kind FROM {given(**_PAIR)} "
         "JOIN phoenix_chat_membership m ON m.conversation_id = v.conversation AND m.participant_id = v.sender "
         "JOIN phoenix_chat_participant p ON p.id = m.participant_id",
         named=f"{messages} {given(**_PAIR, client_id='text')} JOIN phoenix_chat_message m "
