@@ -1,8 +1,10 @@
 """The verbs that change a conversation: committed first, then told.
 
 Rules:
-    1. What is told was committed. Telling never fails a verb, and never waits.
-    2. Changes of one conversation are told in the order in which they were committed here.
+    1. What is told was committed: in the caller's own transaction, after its commit. Telling never fails a verb, and
+       never waits.
+    2. Changes of one conversation are told in the order in which they were committed here, but for those in the
+       callers' own transactions: who listens knows by the versions.
     3. A mark that did not move, and a conversation that was there, are not told; what else is asked for again is.
     4. While the worker stops, all of them answer ``backpressure``, as ``append`` does.
 """
@@ -17,6 +19,7 @@ from . import storage
 from .gate import Gate
 from .storage.creating import Created
 from .telling import Telling
+from .transactions import after_commit, in_transaction
 from .turns import Turns
 from .twins import twin
 from .types import Conversation, Message, ReadMark
@@ -41,14 +44,14 @@ class Commanding:
         """Give a message another content, as its sender; metadata None = as it is."""
         with self._changing(conversation):
             message = storage.edit_message(conversation, viewer, id, content, metadata)
-            self._telling.edited(message)
+            after_commit(lambda: self._telling.edited(message))
         return message
 
     def delete(self, conversation: str, viewer: str | None, id: str) -> Message:
         """Take away what a message says, as its sender or an owner of the group, and return what is left."""
         with self._changing(conversation):
             message = storage.delete_message(conversation, viewer, id)
-            self._telling.deleted(message)
+            after_commit(lambda: self._telling.deleted(message))
         return message
 
     def mark_read(self, conversation: str, participant: str, seq: int | None = None) -> ReadMark:
@@ -56,7 +59,7 @@ class Commanding:
         with self._gate:
             mark = storage.mark_read(conversation, participant, seq)
             if mark.moved:
-                self._telling.read(mark)
+                after_commit(lambda: self._telling.read(mark))
         return mark
 
     # -- conversations -------------------------------------------------------------------------------------------------
@@ -86,7 +89,7 @@ class Commanding:
                 creator, others, title=title, metadata=metadata, group=group, once=once
             )
             if created.new:
-                self._telling.created(created.conversation)
+                after_commit(lambda: self._telling.created(created.conversation))
         return created
 
     def rename(self, id: str, viewer: str | None, title: str) -> Conversation:
@@ -113,7 +116,7 @@ class Commanding:
         """Take somebody out of a group; everybody may leave."""
         with self._changing(id):
             conversation = storage.remove_member(id, viewer, participant)
-            self._telling.removed(conversation, participant)
+            after_commit(lambda: self._telling.removed(conversation, participant))
         return conversation
 
     aedit = twin(edit)
@@ -128,9 +131,10 @@ class Commanding:
 
     @contextlib.contextmanager
     def _changing(self, conversation: str) -> Iterator[None]:
-        with self._gate, self._turns.of(conversation):
+        own = in_transaction()  # that holds the row until its commit: who waits for it must not have the turn
+        with self._gate, contextlib.nullcontext() if own else self._turns.of(conversation):
             yield
 
     def _changed(self, conversation: Conversation) -> Conversation:
-        self._telling.changed(conversation)
+        after_commit(lambda: self._telling.changed(conversation))
         return conversation

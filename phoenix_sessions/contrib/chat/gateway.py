@@ -3,7 +3,8 @@
 Rules:
     1. Every verb has an async twin, with an ``a`` before its name, that holds up no event loop.
     2. It is committed first and told then. Once it is on its way to the database, it is told when it is committed,
-       also if the caller does not wait any more; what could not be told fails no verb.
+       also if the caller does not wait any more; what could not be told fails no verb. In a transaction of the
+       caller's a verb is a part of it, and told after its commit; async twins are in none.
     3. It holds nothing that must not be lost: who may do what, and what was sent before, the database knows.
     4. When the worker stops, whoever would change something gets ``backpressure``; what was acknowledged is stored.
 """
@@ -23,7 +24,7 @@ from django.core.signals import setting_changed
 
 from phoenix_sessions import sessions
 
-from . import conf, live
+from . import conf, live, storage
 from .asking import Asking
 from .commanding import Commanding
 from .counters import Counters
@@ -33,6 +34,7 @@ from .gate import Gate
 from .limits import SendRate
 from .processes import members_of
 from .telling import Hook
+from .transactions import after_commit, in_transaction
 from .turns import Turns
 from .twins import twin
 from .types import Draft, Stored
@@ -87,6 +89,8 @@ class Gateway(Asking, Commanding):
         with self._gate:
             writer = self._ready_writer()
             self._sends.check(draft.sender)
+            if in_transaction():
+                return self._append_here(draft)
             stored: Stored = writer.append(draft)
             self._tell(stored)
         return stored
@@ -103,6 +107,14 @@ class Gateway(Asking, Commanding):
                 raise
             self._tell(stored)
         return stored
+
+    def _append_here(self, draft: Draft) -> Stored:
+        """Store it in the caller's own transaction."""
+        [outcome] = storage.append_batch([draft])
+        if isinstance(outcome, ChatError):
+            raise outcome
+        after_commit(lambda: self._tell(outcome))
+        return outcome
 
     def _finish_without(self, writer: Writer, draft: Draft) -> None:
         """Hand it in once more, with nobody but us to hear: it waits behind the first, and is a repeat of it."""
