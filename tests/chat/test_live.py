@@ -66,6 +66,12 @@ def test_who_listens_gets_the_event_itself(told, debug, event):
     assert [each.name for each in told] == [event.__struct_config__.tag]
 
 
+@pytest.mark.parametrize("payload", [None, [], {}, {"type": "other"}, {"type": ["typing"]}, {"type": "typing"}, {1: 2}])
+def test_what_is_no_event_is_refused_as_such(payload):
+    with pytest.raises(msgspec.ValidationError):
+        event_of(payload)
+
+
 def test_a_message_too_large_for_an_event_is_told_as_where_it_is(told, debug):
     large = message(7, content=LARGE)
     for event in (Sent(large), Edited(large), Deleted(large)):

@@ -8,7 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -134,6 +134,7 @@ class Chunk(msgspec.Struct, frozen=True, tag="stream_chunk"):
 
 
 Event = Sent | SentLarge | Edited | Deleted | ChangedLarge | Read | Changed | Removed | Typing | Presence | Chunk
+_BY_NAME: Final = {kind.__struct_config__.tag: kind for kind in get_args(Event)}
 
 
 def name_of(event: Event) -> str:
@@ -153,5 +154,7 @@ def event_of(payload: Any) -> Event:
     Raises:
         msgspec.ValidationError: It is nothing of that kind.
     """
-    event: Event = msgspec.convert(payload, Event)
+    name = payload.get("type") if isinstance(payload, dict) else None
+    kind = _BY_NAME.get(name, Event) if isinstance(name, str) else Event
+    event: Event = msgspec.convert(payload, kind)  # given the union, it makes out anew what is in it: 20 times as long
     return event
