@@ -154,6 +154,26 @@ def test_what_is_told_is_committed(client, settings, monkeypatch, atomic_request
     assert open_transactions == [False, False, False]
 
 
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1/", "http://[::1]:8000/", "http://2130706433/", "http://a@8.8.8.8/"]
+)
+def test_no_endpoint_is_inside_the_sites_network(site, chat, address):
+    given = {"url": address, "auth": "none", "timeout": "5"}
+    answer = site.post(url("agentendpoint", "add"), {"who": chat.robot, **given})
+    assert list(answer.context["adminform"].form.errors) == ["url"]
+    storage.register_agent(chat.robot, "https://robot.example")
+    answer = site.post(url("agentendpoint", "change", chat.robot), given)
+    assert list(answer.context["adminform"].form.errors) == ["url"]
+    assert storage.agent_endpoint(chat.robot).url == "https://robot.example"
+
+
+def test_an_endpoint_that_is_inside_already_keeps_its_address_when_something_else_is_changed(site, chat):
+    storage.register_agent(chat.robot, "http://127.0.0.1/")
+    given = {"url": "http://127.0.0.1/", "auth": "none", "timeout": "7"}
+    done(site.post(url("agentendpoint", "change", chat.robot), given))
+    assert storage.agent_endpoint(chat.robot).timeout == 7
+
+
 def test_an_endpoint_is_registered_changed_disabled_and_keeps_its_secret(site, chat):
     given = {"url": "https://robot.example", "auth": "bearer", "timeout": "5"}
     answer = site.post(url("agentendpoint", "add"), {"who": chat.robot, **given})

@@ -44,6 +44,8 @@ def test_public_addresses_may_be_an_agents(address):
         "//x/y",        "https://user:password@agent.example/", "https://user@agent.example/", "http://localhost/", "http://LOCALHOST./",
         "http://127.0.0.1:8000/", "http://[::1]/", "http://[::ffff:169.254.169.254]/", "http://169.254.169.254/latest",
         "http://agent.example:99999/", "http://\0/", "https://[fe80::1]/",
+        "http://2130706433/", "http://0x7f.0.0.1/", "http://0x7f000001/", "http://127.1/", "http://127.0.0.1./",
+        "http://agent.localhost/",
     ],
 )  # fmt: skip
 def test_a_url_that_is_none_of_an_agent_is_invalid(url):

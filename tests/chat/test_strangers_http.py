@@ -237,3 +237,24 @@ def test_the_metrics_are_for_administrators_and_whoever_may_see_them(place):
     assert Http().get("/metrics", bearer=admin_token(aud="chat")).status_code == 200
     storage.set_participant_status("user:alice", "disabled")
     assert refusal(Http().get("/metrics", bearer=of("user:alice", scope="admin"))) == (403, "disabled")
+
+
+INSIDE = [
+    "http://localhost:8000/", "http://127.0.0.1/", "http://10.0.0.1/", "http://192.168.1.1/", "http://169.254.169.254/",
+    "http://[::1]/", "http://[fd00::1]/", "http://[::ffff:127.0.0.1]/", "http://[64:ff9b::7f00:1]/",
+    "http://2130706433/", "http://0x7f.0.0.1/", "http://127.1/", "http://0177.0.0.1/", "http://user@127.0.0.1/",
+    "http://8.8.8.8@127.0.0.1/", "file:///etc/passwd",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", INSIDE)
+def test_no_agent_is_registered_inside_the_sites_network(place, url):
+    before = everything()
+    by = {"bearer": admin_token(aud="chat")}
+    for response in (
+        Http().post("/agents", {"agent": "agent:robot", "url": url}, **by),
+        Http().patch("/agents/agent:other", {"url": url}, **by),
+    ):
+        assert refusal(response) == (422, "invalid")
+        assert list(response.json()["fields"]) == ["url"]
+    assert everything() == before

@@ -14,6 +14,7 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import ForeignKeyRawIdWidget
 
+from .agents import check_url
 from .conf import get_config
 from .errors import ChatError
 from .gateway import gateway
@@ -160,6 +161,8 @@ class EndpointForm(VerbForm):
 
     def do(self, given: dict[str, Any]) -> dict[str, Any]:
         """Change it."""
+        if "url" in self.changed_data:
+            check_url(given["url"])
         return {"pk": gateway.update_agent(self.instance.pk, **_endpoint(given)).agent}
 
 
@@ -172,6 +175,7 @@ class NewEndpointForm(EndpointForm):
 
     def do(self, given: dict[str, Any]) -> dict[str, Any]:
         """Register it."""
+        check_url(given["url"])
         return {"pk": gateway.register_agent(given["who"], **_endpoint(given)).agent}
 
 

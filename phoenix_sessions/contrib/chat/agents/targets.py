@@ -13,6 +13,7 @@ Source: https://cheatsheetseries.owasp.org/cheatsheets/Server_Side_Request_Forge
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterable
 from typing import Final
 
@@ -59,13 +60,22 @@ def check_target(url: httpx.URL) -> None:
         raise TargetRefused("must have a port from 1 to 65535, or none")
     if url.userinfo:
         raise TargetRefused("must not have a user or a password in it: use auth, secret and headers")
-    if url.host.rstrip(".").lower() == "localhost" and not get_config().allow_private_webhooks:
+    host = url.host.rstrip(".").lower()
+    if f".{host}".endswith(".localhost") and not get_config().allow_private_webhooks:
         raise TargetRefused("must not be this machine")
+    check_addresses(_written(host))
+
+
+def _written(host: str) -> list[str]:
+    """Return the address that a host is, and not a name; also as 127.1, 0x7f.1 and 2130706433, which resolvers take."""
     try:
-        address = ipaddress.ip_address(url.host)
+        return [str(ipaddress.ip_address(host))]
     except ValueError:
-        return
-    check_addresses([str(address)])
+        pass
+    try:
+        return [socket.inet_ntoa(socket.inet_aton(host))]
+    except (OSError, ValueError):
+        return []
 
 
 def check_addresses(addresses: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 Rules:
     1. The secret is never in an answer, nor are the headers' values, which may hold one.
+    2. Where nothing may be sent to, no agent is registered: ``agents.targets`` says where that is.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router
 from pydantic import BaseModel, Field
 
+from ..agents import check_url
 from ..endpoints import DeliveryPage, Endpoint
 from ..gateway import gateway
 from ..kinds import AgentAuth, ParticipantStatus
@@ -75,6 +77,7 @@ class Agent(BaseModel):
 @router.post("", **says({201: Agent}, 404, 409, *BODY))
 async def register_agent(request: HttpRequest, body: NewAgent) -> HttpResponse:
     """Say where an agent is."""
+    check_url(body.url)
     return answer(_shown(await gateway.aregister_agent(**body.model_dump())), 201)
 
 
@@ -87,7 +90,10 @@ async def show_agent(request: HttpRequest, agent: str) -> HttpResponse:
 @router.patch("/{agent}", **says({200: Agent}, 404, *BODY))
 async def update_agent(request: HttpRequest, agent: str, body: AgentChanges) -> HttpResponse:
     """Change what is sent."""
-    return answer(_shown(await gateway.aupdate_agent(agent, **body.given())))
+    changes = body.given()
+    if "url" in changes:
+        check_url(changes["url"])
+    return answer(_shown(await gateway.aupdate_agent(agent, **changes)))
 
 
 @router.post("/{agent}/enable", **says({200: Agent}, 404, 415))
