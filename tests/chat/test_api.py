@@ -244,6 +244,13 @@ def test_an_agent_is_registered_changed_and_disabled_and_its_secrets_stay_here(h
     assert storage.agent_endpoint("agent:robot").secret == "an0ther-secret"
 
 
+@pytest.mark.parametrize("headers", [{"a b": "x"}, {"": "x"}, {"ä": "x"}, {"X": "ä"}, {"X": "a\r\nb: c"}, {"X": "\0"}])
+def test_headers_that_http_has_not_are_refused_when_they_are_given(http, headers):
+    response = http.post("/agents", {**ROBOT, "headers": headers}, by="admin")
+    assert refusal(response) == (422, "invalid")
+    assert list(response.json()["fields"]) == ["headers"]
+
+
 def test_an_agent_is_registered_once_and_must_be_one(http):
     http.post("/agents", ROBOT, by="admin")
     assert refusal(http.post("/agents", ROBOT, by="admin")) == (409, "conflict")
@@ -274,6 +281,7 @@ def test_a_body_that_is_no_json_is_400(http, talk, body):
         ({"content": {}, "metadata": None}, "metadata"),
         ({"content": {}, "client_id": 1}, "client_id"),
         ({"content": {}, "client_id": "x" * 129}, "client_id"),
+        ({"content": {}, "client_id": ""}, "client_id"),
         ({"content": {}, "sender": "user:bob"}, "sender"),
         ({"content": {"text": "\0"}}, "content"),
         ([], "body"),
@@ -306,6 +314,13 @@ def test_a_query_that_makes_no_sense_is_422(http, talk, query):
 @pytest.mark.parametrize("cursor", ["x", "%00", "2020-01-01T00:00:00Z/%00", "1/2", "9999-99-99T00:00:00Z/x"])
 def test_a_cursor_of_ones_own_is_422(http, path, cursor):
     assert refusal(http.get(f"{path}?cursor={cursor}", by="admin")) == (422, "invalid")
+
+
+@pytest.mark.parametrize("cursor", ["%00", "a/b", "a%20b"])
+def test_a_cursor_that_is_no_participants_id_is_422(http, cursor):
+    response = http.get(f"/participants?cursor={cursor}", by="admin")
+    assert refusal(response) == (422, "invalid")
+    assert list(response.json()["fields"]) == ["cursor"]
 
 
 @pytest.mark.parametrize("id", ["x", "%00", "%F0%9F%A6%8A", "..", "x" * 500])

@@ -33,7 +33,7 @@ def test_a_participant_is_disabled_and_enabled(chat):
 def test_participants_are_listed_by_kind_and_page(chat):
     assert [each.id for each in storage.list_participants(kind="agent")] == [chat.robot]
     first = storage.list_participants(limit=2)
-    then = storage.list_participants(after=first[-1].id, limit=3)
+    then = storage.list_participants(cursor=first[-1].id, limit=3)
     assert [each.id for each in first + then] == [chat.robot, chat.alice, chat.bob, chat.carol]
 
 

@@ -52,8 +52,8 @@ async def list_participants(
     limit: int | None = None,
 ) -> HttpResponse:
     """Return a page of participants, by id; the cursor is where the next one begins, null = this is the last."""
-    found = await gateway.alist_participants(kind=kind, status=status, after=cursor or "", limit=limit)
-    more = await gateway.alist_participants(kind=kind, status=status, after=found[-1].id, limit=1) if found else ()
+    found = await gateway.alist_participants(kind=kind, status=status, cursor=cursor, limit=limit)
+    more = await gateway.alist_participants(kind=kind, status=status, cursor=found[-1].id, limit=1) if found else ()
     return answer({"participants": found, "cursor": found[-1].id if more else None})
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from ..conf import get_config
 from ..endpoints import Endpoint
 from ..errors import ChatError, invalid, not_found
 from ..kinds import AgentAuth, ParticipantKind, ParticipantStatus
@@ -15,6 +17,8 @@ from .connection import Database, reading, transaction
 _URL_LENGTH: Final = 2000
 _SECRET_LENGTH: Final = 1000
 _LONGEST: Final = 600.0
+_HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_TEXT: Final = re.compile(r"[ -~\t]*")
 
 
 def register_agent(
@@ -111,10 +115,10 @@ def _checked(**values: Any) -> dict[str, Any]:
 
 
 def _headers(value: Any) -> dict[str, Any]:
-    headers = checks.metadata(value).value
+    headers = checks.json_object("headers", value, get_config().max_metadata_bytes).value
     for name, text in headers.items():
-        if not isinstance(text, str) or not name or any(bad in name + text for bad in "\r\n"):
-            raise invalid(headers="must be texts by name, without line breaks")
+        if not isinstance(text, str) or not _HEADER.fullmatch(name) or not _HEADER_TEXT.fullmatch(text):
+            raise invalid(headers="must be texts of printable ASCII, by names as HTTP has them")
     return headers
 
 

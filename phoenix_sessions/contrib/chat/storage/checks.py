@@ -3,13 +3,14 @@
 Rules:
     1. What is refused is ``invalid`` or ``too_large``, and says which field it is.
     2. A JSON object goes in as what JSON makes of it, so that it is the same live and in history.
+    3. It is no deeper than 100 levels: what databases, servers and clients can take apart differs beyond that.
 """
 
 from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -23,6 +24,7 @@ _PARTICIPANT: Final = re.compile(r"[A-Za-z0-9_.:@+=|~-]{1,128}")
 TEXT_LENGTH: Final = 255
 _CLIENT_ID_LENGTH: Final = 128
 _NUL: Final = b"\\u0000"
+_DEEPEST: Final = 100
 
 Word = TypeVar("Word", bound=enum.StrEnum)
 
@@ -70,6 +72,8 @@ def prepare(draft: Draft) -> Prepared:
             raise unauthorized()
     if draft.client_id is not None:
         text("client_id", draft.client_id, _CLIENT_ID_LENGTH)
+        if not draft.client_id:  # whoever sends no id of its own would lose what it sends
+            raise invalid(client_id="must not be empty: leave it out")
     word("kind", MessageKind, draft.kind)
     return Prepared(
         draft=draft,
@@ -97,23 +101,40 @@ def json_object(field: str, value: Any, most: int) -> Json:
         raise invalid(**{field: "must be a JSON object"})
     try:
         encoded = msgspec.json.encode(value)
+        if len(encoded) > most:
+            rule = f"is {len(encoded)} bytes of JSON, and may be {most}"
+            raise ChatError("too_large", f"{field} {rule}", {field: rule})
         decoded = msgspec.json.decode(encoded)
     except (TypeError, ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise invalid(**{field: f"must be a JSON object ({type(error).__name__})"}) from error
-    if len(encoded) > most:
-        rule = f"is {len(encoded)} bytes of JSON, and may be {most}"
-        raise ChatError("too_large", f"{field} {rule}", {field: rule})
-    if _NUL in encoded and _has_nul(decoded):
+    if encoded.count(b"[") + encoded.count(b"{") > _DEEPEST and _is_deep(decoded):
+        raise invalid(**{field: f"must not be deeper than {_DEEPEST} levels"})
+    if _NUL in encoded and any("\0" in each for each in _texts(decoded)):
         raise invalid(**{field: "must not contain the character U+0000"})
     return Json(decoded, encoded)
 
 
-def _has_nul(value: Any) -> bool:
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        level = [below for each in level for below in _parts(each) if isinstance(below, dict | list)]
+    return bool(level)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Return all texts and keys in a value that is not deep."""
     if isinstance(value, str):
-        return "\0" in value
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+    for each in _parts(value):
+        yield from _texts(each)
+
+
+def _parts(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
-        return any(_has_nul(key) or _has_nul(each) for key, each in value.items())
-    return isinstance(value, list) and any(map(_has_nul, value))
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def text(field: str, value: Any, most: int = TEXT_LENGTH) -> str:

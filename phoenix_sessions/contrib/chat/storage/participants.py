@@ -75,20 +75,20 @@ def set_participant_status(id: str, status: str) -> Participant:
 
 
 def list_participants(
-    *, kind: str | None = None, status: str | None = None, after: str = "", limit: int | None = None
+    *, kind: str | None = None, status: str | None = None, cursor: str | None = None, limit: int | None = None
 ) -> tuple[Participant, ...]:
     """Return participants, by id.
 
     Args:
         kind: Only of this kind.
         status: Only of this status.
-        after: The last id of the page before.
+        cursor: The last id of the page before, None = from the first on.
         limit: How many, at most (count).
 
     Raises:
         ChatError: ``invalid``, ``unavailable``.
     """
-    wanted: dict[str, Any] = {"id__gt": checks.text("after", after)} if after else {}
+    wanted: dict[str, Any] = {"id__gt": checks.participant_id(cursor, "cursor")} if cursor else {}
     if kind is not None:
         wanted["kind"] = checks.word("kind", ParticipantKind, kind).value
     if status is not None:
