@@ -99,6 +99,37 @@ def test_each_draft_is_refused_alone(chat, dm, group):
     assert codes(outcomes) == wanted
 
 
+def nested(levels, innermost):
+    """An object that is so many levels deep."""
+    value = innermost
+    for _ in range(levels - 1):
+        value = [value]
+    return {"deep": value}
+
+
+@pytest.mark.parametrize("innermost", [1, "\0"])
+@pytest.mark.parametrize("levels", [101, 1200, 5000])
+def test_what_is_too_deep_is_invalid(chat, dm, levels, innermost):
+    """SQLite takes apart 2000 levels, and Python some hundreds."""
+    assert codes(storage.append_batch([Draft(dm, chat.alice, nested(levels, innermost))])) == ["invalid"]
+
+
+def test_what_is_deep_and_wide_enough_is_stored(chat, dm):
+    content = {**nested(100, 1), "wide": [{}] * 1000}
+    (stored,) = storage.append_batch([Draft(dm, chat.alice, content)])
+    assert storage.history(dm, chat.bob).messages[0].content == stored.message.content == content
+
+
+@pytest.mark.parametrize("content", [{"a\0": 1}, {"a": ["\0"]}, {"a": [{"b": {"\0": []}}]}])
+def test_no_text_and_no_key_has_a_character_that_postgresql_does_not_take(chat, dm, content):
+    assert codes(storage.append_batch([Draft(dm, chat.alice, content)])) == ["invalid"]
+
+
+def test_a_text_that_only_looks_like_that_is_stored(chat, dm):
+    (stored,) = storage.append_batch([Draft(dm, chat.alice, {"text": "\\u0000"})])
+    assert storage.history(dm, chat.bob).messages == (stored.message,)
+
+
 @pytest.mark.parametrize("wrong", [{"conversation": "\0"}, {"sender": "\0"}, {"sender": "ä"}, {"conversation": None}])
 def test_what_cannot_be_an_id_is_nobodys(chat, dm, wrong):
     given = {"conversation": dm, "sender": chat.alice, "content": {}, **wrong}

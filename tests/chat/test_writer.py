@@ -110,6 +110,56 @@ def test_what_the_database_does_not_take_fails_alone(chat_on_server, make_writer
     assert [sent[0].result(20).message.seq, sent[2].result(20).message.seq] == [1, 2]
 
 
+POISON = {
+    "sqlite": """CREATE TRIGGER poison BEFORE INSERT ON phoenix_chat_message WHEN NEW.client_id = 'poison'
+        BEGIN SELECT json('{'); END""",
+    "postgresql": """CREATE FUNCTION poison() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = '{code}'; END $$;
+        CREATE TRIGGER poison BEFORE INSERT ON phoenix_chat_message FOR EACH ROW
+        WHEN (NEW.client_id = 'poison') EXECUTE FUNCTION poison()""",
+}
+
+
+@pytest.fixture
+def poisoned(chat):
+    """Has the database refuse a client_id of ``poison``, in a way that is not the message's fault for sure."""
+
+    @contextlib.contextmanager
+    def poison(code):
+        connection = connections[chat.alias]
+        with connection.cursor() as cursor:
+            cursor.execute(POISON[connection.vendor].replace("{code}", code))
+            yield
+            if connection.vendor == "postgresql":
+                cursor.execute("DROP FUNCTION poison() CASCADE")
+
+    return poison
+
+
+@pytest.mark.parametrize("refusal", ["54001", "57014"], ids=["too complex", "statement timeout"])
+def test_a_message_that_a_database_in_order_refuses_fails_alone_and_at_once(
+    chat, dm, make_writer, held, configure, poisoned, refusal
+):
+    configure(APPEND_PATIENCE=60)
+    with poisoned(refusal):
+        writer = make_writer()
+        with held():
+            sent = [writer.submit(draft(dm, chat.alice, name)) for name in ("a", "b", "poison", "c")]
+        assert [sent[place].result(20).message.seq for place in (0, 1, 3)] == [1, 2, 3]
+        assert code(sent[2].result, 20) == "unavailable"
+
+
+def test_a_slow_database_that_refuses_a_batch_is_not_asked_for_each_that_nobody_waits_for(
+    chat, dm, make_writer, held, configure, poisoned
+):
+    configure(APPEND_PATIENCE=0.001)
+    with poisoned("57014"):
+        writer = make_writer()
+        with held():
+            _, *sent = [writer.submit(draft(dm, chat.alice, name)) for name in ("a", "poison", "b")]
+        assert [code(each.result, 20) for each in sent] == ["unavailable", "unavailable"]
+
+
 def test_a_sync_append_on_an_event_loop_is_refused(chat, dm, make_writer):
     writer = make_writer()
 

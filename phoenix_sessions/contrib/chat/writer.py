@@ -5,7 +5,7 @@ Rules:
        the first append.
     2. While one transaction runs, appends gather for the next: a lonely append waits for nobody, and a crowd shares the
        costs of a commit. Right order does not depend on the writer: other processes have writers too.
-    3. What fails as a whole is tried one by one, so that a bad message fails alone.
+    3. What the database refuses as a whole is tried one by one, so that a bad message fails alone, and at once.
     4. While the database does not answer, appends are tried again until their time is over: a repeat is found by its
        client_id, or by its id. Then they are ``unavailable``. When it is back, the next try succeeds.
     5. A conversation that another transaction holds for too long is waited for by its own appends alone.
@@ -34,6 +34,7 @@ from .conf import get_config
 from .errors import ChatError, backpressure, invalid, unavailable
 from .storage.appending import Busy, Outcome, append_prepared
 from .storage.checks import prepare
+from .storage.connection import is_of_statement
 from .types import Draft, Stored
 
 logger = logging.getLogger("phoenix_sessions.chat")
@@ -179,11 +180,11 @@ class Writer:
         """Store what can be stored, and return what is to be tried again."""
         try:
             outcomes = self._store(batch)
-        except ChatError as error:
-            logger.warning("%d appends wait: %s", len(batch), error.__cause__ or error)
-            self._held = set()
-            return self._not_late(batch, error)
         except Exception as error:
+            if isinstance(error, ChatError) and not is_of_statement(error):
+                logger.warning("%d appends wait: %s", len(batch), error.__cause__ or error)
+                self._held = set()
+                return self._not_late(batch, error)
             if len(batch) > 1:
                 return self._try_each(batch)
             logger.exception("a message cannot be stored")
@@ -201,7 +202,8 @@ class Writer:
     def _try_each(self, batch: list[Append]) -> list[Append]:
         """Store one by one; from the first that must wait on, all do, so that the order stays."""
         for place, append in enumerate(batch):
-            if again := self._try([append]):
+            late = not self._not_late([append], unavailable())  # a slow database has each take its time
+            if not late and (again := self._try([append])):
                 return [*again, *batch[place + 1 :]]
         return []
 

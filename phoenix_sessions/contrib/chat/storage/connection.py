@@ -4,7 +4,9 @@ Rules:
     1. A database that does not answer is ``unavailable``; what a statement does wrong stays Django's error.
     2. A connection that is lost is closed, and one that the server has hung up on is not tried: the next use opens
        another, so a server that was away costs no thread a failure after it is back.
-    3. A transaction that writes takes SQLite's lock at its beginning: one that has read first may not wait for it.
+    3. Which errors may be due to what a statement was given, rather than to the database's state, ``is_of_statement``
+       knows: those are worth no second try with the same.
+    4. A transaction that writes takes SQLite's lock at its beginning: one that has read first may not wait for it.
 """
 
 from __future__ import annotations
@@ -19,7 +21,11 @@ from django.db import InterfaceError, OperationalError, connections
 from django.db.transaction import atomic
 
 from ..conf import get_config
-from ..errors import unavailable
+from ..errors import ChatError, unavailable
+
+_CLASSES_OF_STATEMENTS: Final = ("22", "42", "54")
+_CANCELED: Final = "57014"
+"""By ``statement_timeout``, for instance."""
 
 _TAKE_LOCK: Final = "UPDATE phoenix_chat_participant SET status = status WHERE 0"
 
@@ -101,6 +107,15 @@ def _own_errors(alias: str) -> Iterator[None]:
         if not connection.in_atomic_block and getattr(connection.connection, "closed", False):
             connection.close()
         raise unavailable() from error
+
+
+def is_of_statement(error: ChatError) -> bool:
+    """Return whether the database is there and has refused just this: it was too much, too long, or made no sense."""
+    cause = getattr(error.__cause__, "__cause__", None)
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)  # psycopg 3, psycopg 2
+    if code is not None:
+        return code[:2] in _CLASSES_OF_STATEMENTS or code == _CANCELED
+    return getattr(cause, "sqlite_errorname", None) == "SQLITE_ERROR"
 
 
 def _is_stale(connection: Any) -> bool:
