@@ -13,7 +13,7 @@ from chat.workers import send as send_now
 from conftest import require
 
 from phoenix_sessions import Gap, sessions
-from phoenix_sessions.contrib.chat import feeds, live, storage
+from phoenix_sessions.contrib.chat import feeds, inbox_feed, live, processes, storage
 from phoenix_sessions.contrib.chat.errors import ChatError
 from phoenix_sessions.contrib.chat.events import (
     Changed,
@@ -27,6 +27,7 @@ from phoenix_sessions.contrib.chat.events import (
     Typing,
 )
 from phoenix_sessions.contrib.chat.feeds import ConversationFeed, InboxFeed
+from phoenix_sessions.contrib.chat.types import InboxChange
 from phoenix_sessions.contrib.chat.versions import Versions
 from phoenix_sessions.manager import SessionManager
 from phoenix_sessions.runtime.clock import SystemClock
@@ -569,7 +570,7 @@ async def test_an_inbox_begins_with_all_and_goes_on_with_what_changes(chat, dm, 
     assert [item.conversation.id for item in items] == [group, dm]
     await send(dm, chat.bob, 2)
     live.tell_inboxes(dm, [chat.alice])
-    (item,) = await reading.next()
+    (item,) = (await reading.next()).items
     assert (item.conversation.id, item.unread, item.last_message.text) == (dm, 2, "1")
 
 
@@ -578,7 +579,8 @@ async def test_what_has_changed_meanwhile_comes_at_once_newest_first(chat, dm, g
     await send(group, chat.bob)
     await send(dm, chat.bob)
     live.inbox_stream(chat.alice).publish_nowait("changed", {"conversations": None})
-    assert [item.conversation.id for item in await reading.next()] == [dm, group]
+    change = await reading.next()
+    assert ([item.conversation.id for item in change.items], change.gone) == ([dm, group], ())
 
 
 async def test_reading_on_one_device_updates_the_other(chat, dm, follow):
@@ -588,26 +590,80 @@ async def test_reading_on_one_device_updates_the_other(chat, dm, follow):
     await beside(storage.mark_read)(dm, chat.alice)
     live.tell_inboxes(dm, [chat.alice])
     for each in (reading, other):
-        assert [(item.unread, item.last_read_seq) for item in await each.next()] == [(0, 1)]
+        assert [(item.unread, item.last_read_seq) for item in (await each.next()).items] == [(0, 1)]
 
 
 async def test_if_the_process_of_an_inbox_ends_the_next_one_is_followed(chat, dm, follow):
     reading, _ = await follow(chat.alice)
     await send(dm, chat.bob)
     await sessions.aterminate(f"chat-i-{live.inbox_key(chat.alice)}")
-    assert [item.unread for item in await reading.next()] == [1]
+    assert [item.unread for item in (await reading.next()).items] == [1]
     await send(dm, chat.bob)
     live.inbox_stream(chat.alice).publish_nowait("changed", {"conversations": [dm]})
-    assert [item.unread for item in await reading.next()] == [2]
+    assert [item.unread for item in (await reading.next()).items] == [2]
+
+
+async def test_what_has_gone_from_an_inbox_is_said(chat, dm, group, follow):
+    reading, _ = await follow(chat.bob)
+    await beside(storage.archive_conversation)(dm, None)
+    live.tell_inboxes(dm, [chat.bob])
+    assert await reading.next() == InboxChange((), (dm,))
+    await beside(storage.remove_member)(group, chat.alice, chat.bob)
+    live.inbox_stream(chat.bob).publish_nowait("changed", {"conversations": None})
+    assert await reading.next() == InboxChange((), (group,))
+    await beside(storage.add_member)(group, chat.alice, chat.bob)
+    live.tell_inboxes(group, [chat.bob])
+    change = await reading.next()
+    assert ([item.conversation.id for item in change.items], change.gone) == ([group], ())
+
+
+async def test_what_has_gone_between_two_processes_is_said(chat, dm, group, follow):
+    reading, _ = await follow(chat.bob)
+    await beside(storage.archive_conversation)(dm, None)
+    await sessions.aterminate(f"chat-i-{live.inbox_key(chat.bob)}")
+    assert await reading.next() == InboxChange((), (dm,))
+
+
+async def test_of_too_much_that_has_gone_nothing_is_missed(chat, follow, monkeypatch):
+    for module in (processes, inbox_feed):
+        monkeypatch.setattr(module, "GONE", 3)
+    ids = [
+        (await beside(storage.create_conversation)(chat.alice, [chat.bob], group=True)).conversation.id
+        for _ in range(9)
+    ]
+    reading, _ = await follow(chat.bob)
+    gone = set()
+    for id in ids:
+        await beside(storage.archive_conversation)(id, None)
+    live.inbox_stream(chat.bob).publish_nowait("changed", {"conversations": ids})
+    while len(gone) < 9:
+        gone |= set((await reading.next()).gone)
+    assert gone == set(ids)
+
+
+async def test_what_others_have_pushed_out_of_an_inbox_has_not_gone(chat, dm, group, follow, settings):
+    settings.PHOENIX_SESSIONS_CHAT = {
+        **settings.PHOENIX_SESSIONS_CHAT,
+        "PAGE_SIZE": 1,
+        "MAX_PAGE_SIZE": 1,
+        "JOIN_PAGE": 1,
+    }
+    reading, items = await follow(chat.bob)
+    assert [item.conversation.id for item in items] == [group]
+    await send(dm, chat.alice)
+    live.inbox_stream(chat.bob).publish_nowait("changed", {"conversations": None})
+    change = await reading.next()
+    assert ([item.conversation.id for item in change.items], change.gone) == ([dm], ())
+    await beside(storage.archive_conversation)(group, None)
+    live.inbox_stream(chat.bob).publish_nowait("changed", {"conversations": [group]})
+    assert await reading.next() == InboxChange((), (group,))
 
 
 async def test_an_inbox_that_is_not_told_looks_by_itself(chat, dm, follow, monkeypatch):
-    from phoenix_sessions.contrib.chat import inbox_feed
-
     monkeypatch.setattr(inbox_feed, "CHECK", 0.2)
     reading, _ = await follow(chat.alice)
     await send(dm, chat.bob)
-    assert [item.unread for item in await reading.next()] == [1]
+    assert [item.unread for item in (await reading.next()).items] == [1]
 
 
 async def test_an_inbox_says_that_its_worker_stops(chat, dm, follow, own_sessions):

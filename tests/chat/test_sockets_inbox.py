@@ -87,6 +87,23 @@ async def test_a_new_conversation_comes(chat):
 
 
 @on_sqlite
+async def test_what_is_archived_and_what_one_is_no_more_in_goes(chat, dm, group):
+    async with inbox(chat.bob) as bob:
+        await bob.until("snapshot")
+        await gateway.aarchive(dm, chat.alice)
+        assert await gone_next(bob) == [dm]
+        await gateway.aremove_member(group, chat.alice, chat.bob)
+        assert await gone_next(bob) == [group]
+
+
+async def gone_next(client):
+    """What the next frame that says so says has gone."""
+    while True:
+        if gone := (await client.until("delta"))["gone"]:
+            return gone
+
+
+@on_sqlite
 async def test_nothing_but_acknowledgements_is_taken(chat, dm):
     async with inbox(chat.bob) as bob:
         await bob.until("snapshot")

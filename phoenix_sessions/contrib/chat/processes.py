@@ -5,12 +5,14 @@ Rules:
     2. A conversation has its newest 100 messages. What comes twice is counted once, and what comes too early waits, by
        ``seq``.
     3. Who is no member any more is none at once, also if a read from before says otherwise.
-    4. An inbox has the 50 conversations with the last activity; of those that have changed no others are read.
+    4. An inbox has the 50 conversations with the last activity; of those that have changed no others are read. Which
+       have gone is numbered, so that who looks now and then misses none; the last 200 are known.
 """
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from concurrent.futures import Future
 from typing import Any, Final
 
@@ -32,6 +34,8 @@ from .types import InboxItem, Message
 
 INBOX: Final = 50
 """How many conversations of an inbox are in memory (count)."""
+GONE: Final = 200
+"""Of how many conversations it is known that they have gone from an inbox (count)."""
 
 
 class ConversationProcess(Follower):
@@ -81,13 +85,17 @@ class ConversationProcess(Follower):
 
 
 class InboxProcess(Follower):
-    """Somebody's inbox; its state is ``{"items": those with the last activity, newest first}``."""
+    """Somebody's inbox.
+
+    Its state is ``{"items": those with the last activity, newest first, "gone": ids of what has gone, by a number}``.
+    """
 
     def begin(self, found: tuple[InboxItem, ...]) -> State:
         """Return the first state."""
         self._wanted: set[str] = set()
         self._all = False
-        return {"items": found}
+        self._number = 0
+        return {"items": found, "gone": {}}
 
     def lost(self) -> None:
         """Have all read again."""
@@ -112,22 +120,45 @@ class InboxProcess(Follower):
         return state
 
     def found(self, found: tuple[set[str] | None, tuple[InboxItem, ...]], state: State) -> State:
-        """Return the items with those that were read."""
+        """Return the items with those that were read, and without those that have gone."""
         ids, items = found
         if ids is None:
-            return {**state, "items": items}
-        there = {item.conversation.id for item in items}
-        before = {item.conversation.id for item in state["items"]}
-        if len(before) >= INBOX and ids & before - there:  # another one has room now
+            return self._with_all(items, state)
+        gone = ids - ids_of(items)
+        if len(state["items"]) >= _room() and gone & ids_of(state["items"]):  # another one has room now
             self.lost()
             self.read_again()
         rest = [item for item in state["items"] if item.conversation.id not in ids]
-        return {**state, "items": tuple(sorted([*rest, *items], key=activity, reverse=True)[:INBOX])}
+        newest = tuple(sorted([*rest, *items], key=activity, reverse=True)[: _room()])
+        return {"items": newest, "gone": self._with_gone(state["gone"], gone, ids_of(items))}
+
+    def _with_all(self, items: tuple[InboxItem, ...], state: State) -> State:
+        """Return all that was read; what is missing has gone, or others have come before it: that is asked."""
+        missing = ids_of(state["items"]) - ids_of(items)
+        unsure = missing if len(items) >= _room() else set()
+        if unsure:
+            self._wanted.update(unsure)
+            self.read_again()
+        return {"items": items, "gone": self._with_gone(state["gone"], missing - unsure, ids_of(items))}
+
+    def _with_gone(self, known: dict[int, str], gone: set[str], there: set[str]) -> dict[int, str]:
+        if not gone and there.isdisjoint(known.values()):
+            return known
+        kept = {number: id for number, id in known.items() if id not in gone | there}
+        for id in sorted(gone):
+            self._number += 1
+            kept[self._number] = id
+        return dict(list(kept.items())[-GONE:])
 
 
 def activity(item: InboxItem) -> tuple[datetime.datetime, str]:
     """Return by what an inbox is sorted, the greatest first."""
     return item.active_at, item.conversation.id
+
+
+def ids_of(items: Iterable[InboxItem]) -> set[str]:
+    """Return which conversations these are of."""
+    return {item.conversation.id for item in items}
 
 
 def conversation(conversation: str) -> SessionRef:
@@ -185,7 +216,11 @@ def _read_conversation(conversation: str, count: int = HOT) -> Following:
 
 
 def _read_inbox(participant: str) -> tuple[InboxItem, ...]:
-    return storage.inbox(participant, limit=min(INBOX, get_config().max_page_size)).items
+    return storage.inbox(participant, limit=_room()).items
+
+
+def _room() -> int:
+    return min(INBOX, get_config().max_page_size)
 
 
 def _read_items(participant: str, ids: set[str]) -> tuple[InboxItem, ...]:

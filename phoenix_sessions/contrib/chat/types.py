@@ -218,6 +218,18 @@ class InboxItem(msgspec.Struct, frozen=True):
     active_at: datetime.datetime
 
 
+class InboxChange(msgspec.Struct, frozen=True):
+    """What has changed of an inbox.
+
+    Attributes:
+        items: Those that are others now, those with the last activity first; each replaces the one before.
+        gone: The conversations that are in it no more: archived, or without its owner.
+    """
+
+    items: tuple[InboxItem, ...]
+    gone: tuple[str, ...]
+
+
 class InboxPage(msgspec.Struct, frozen=True):
     """Some conversations of somebody, those with the last activity first.
 

@@ -146,9 +146,15 @@ class Snapshot(msgspec.Struct, tag="snapshot", frozen=True):
 
 
 class Delta(msgspec.Struct, tag="delta", frozen=True):
-    """What has changed of an inbox, that with the last activity first; each item replaces the one before."""
+    """What has changed of an inbox.
+
+    Attributes:
+        items: That with the last activity first; each replaces the one before.
+        gone: The conversations that are in it no more.
+    """
 
     items: tuple[InboxItem, ...]
+    gone: tuple[str, ...]
 
 
 _Event = Sent | Edited | Deleted | Read | Changed | Removed | Chunk | Presence

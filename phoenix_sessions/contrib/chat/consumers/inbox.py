@@ -37,8 +37,8 @@ class InboxConsumer(ChatSocket):
     async def _follow(self, feed: InboxFeed) -> None:
         try:
             await self.say(Snapshot(await feed.snapshot()))
-            while (items := await feed.next()) is not None:
-                await self.say(Delta(items))
+            while (change := await feed.next()) is not None:
+                await self.say(Delta(change.items, change.gone))
             await self.hang_up(RECONNECT)
         except Exception as error:
             await self.fail(error)
