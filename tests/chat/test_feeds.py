@@ -1,6 +1,7 @@
 """What a socket is given: no hole, no duplicate, nothing for who is no member, whatever happens to what is told."""
 
 import asyncio
+import datetime
 import random
 import uuid
 
@@ -27,6 +28,8 @@ from phoenix_sessions.contrib.chat.events import (
     Typing,
 )
 from phoenix_sessions.contrib.chat.feeds import ConversationFeed, InboxFeed
+from phoenix_sessions.contrib.chat.storage.connection import now
+from phoenix_sessions.contrib.chat.storage.retention import remove_messages
 from phoenix_sessions.contrib.chat.types import InboxChange
 from phoenix_sessions.contrib.chat.versions import Versions
 from phoenix_sessions.manager import SessionManager
@@ -159,7 +162,7 @@ async def test_who_comes_back_is_given_exactly_what_is_missing(chat, group, join
     _, joined = await join(group, chat.bob, after_seq)
     assert joined.messages == tuple(sent[after_seq:])
     assert len(joined.messages) == missing
-    assert not joined.truncated
+    assert (joined.truncated, joined.more_before) == (False, after_seq > 0)
 
 
 async def test_a_gap_too_large_is_said_with_a_full_page(room, join, settings):
@@ -171,6 +174,23 @@ async def test_a_gap_too_large_is_said_with_a_full_page(room, join, settings):
     _, joined = await join(room.group, room.bob, 2)
     assert joined.messages == tuple(sent[2:])
     assert not joined.truncated
+
+
+async def test_what_was_removed_as_too_old_is_a_hole_with_nothing_before_it(chat, group, join):
+    sent = await send(group, chat.alice, 10)
+    await beside(remove_messages)(now() + datetime.timedelta(seconds=1), limit=6)
+    for after_seq, first, truncated, more_before in [
+        (None, 7, False, False),
+        (0, 7, True, False),
+        (3, 7, True, False),
+        (5, 7, True, False),
+        (6, 7, False, False),
+        (7, 8, False, True),
+        (10, 11, False, True),
+    ]:
+        _, joined = await join(group, chat.bob, after_seq)
+        assert joined.messages == tuple(sent[first - 1 :])
+        assert (joined.truncated, joined.more_before) == (truncated, more_before), after_seq
 
 
 async def test_a_place_that_is_not_there_yet_is_answered_with_a_page(room, join):

@@ -3,6 +3,7 @@
 Rules:
     1. Without ``after_seq`` it is the newest page; with it, all that is missing, up to ``LARGEST_GAP``.
     2. Where more is missing, or ``after_seq`` is none of this conversation, it is the newest page, and that is said.
+    3. Where some of what is missing was removed as too old, it is what is left, and that is said in the same way.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class Joined(msgspec.Struct, frozen=True):
     Attributes:
         messages: Ascending.
         last_seq: The place of the last message; what ``next`` gives begins after it.
-        truncated: Whether more was missing than is given: then this is a full page of the newest.
+        truncated: Whether more was missing than is given, so that there is a hole before these: they are the newest.
         conversation: With its members.
         more_before: Whether there are earlier messages than these.
     """
@@ -45,10 +46,13 @@ def read_join(conversation: str, viewer: str, after_seq: int | None) -> Joined:
     """
     config = get_config()
     if after_seq is not None:
-        found = storage.read_after(conversation, viewer, after_seq, config.largest_gap + 1)
+        found = storage.read_after(conversation, viewer, after_seq - 1, config.largest_gap + 2)
+        known = bool(found.messages) and found.messages[0].seq == after_seq  # otherwise it was removed, as all before
+        missing = found.messages[known:]
         last_seq = found.conversation.last_seq
-        if len(found.messages) <= config.largest_gap and after_seq <= last_seq:
-            return Joined(found.messages, last_seq, False, found.conversation, more_before=after_seq > 0)
+        if len(missing) <= config.largest_gap and after_seq <= last_seq:
+            hole = bool(missing) and missing[0].seq > after_seq + 1
+            return Joined(missing, last_seq, hole, found.conversation, more_before=known)
     found = storage.read_newest(conversation, viewer, config.join_page + 1)
     page = found.messages[-config.join_page :]
     truncated = after_seq is not None

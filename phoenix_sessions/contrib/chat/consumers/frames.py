@@ -111,7 +111,7 @@ class Joined(msgspec.Struct, tag="joined", frozen=True):
     Attributes:
         messages: Ascending, without holes. What would make this frame too large follows as events ``message``.
         last_seq: The place of the last message of them all.
-        truncated: Whether this is the newest page as too much was missing: there is a hole before it.
+        truncated: Whether there is a hole before these, as too much was missing or is gone.
         more_before: Whether there are earlier messages.
         conversation: With its members.
         present: Who is here.
