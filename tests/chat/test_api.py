@@ -374,7 +374,7 @@ def test_a_worker_that_stops_says_when_to_come_again_and_still_shows(http, talk,
         gateway.begin_again()
 
 
-def test_a_database_that_is_away_is_503_and_its_own_words_stay_here(sqlite, settings, tmp_path):
+def test_a_database_that_is_away_is_503_and_its_own_words_go_to_the_log_only(sqlite, settings, tmp_path, caplog):
     settings.PHOENIX_SESSIONS_CHAT = {"DATABASE": sqlite}
     use_tokens(settings)
     connections[sqlite].close()
@@ -384,6 +384,7 @@ def test_a_database_that_is_away_is_503_and_its_own_words_stay_here(sqlite, sett
     assert refusal(response) == (503, "unavailable")
     assert response["Retry-After"] == "1"
     assert b"unable to open" not in response.content
+    assert "unable to open" in caplog.text
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------------

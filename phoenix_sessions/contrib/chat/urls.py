@@ -2,7 +2,7 @@
 
 Rules:
     1. Everything beneath the site's prefix is the chat's: what is not there is 404 in its own words.
-    2. Bodies are JSON; whatever else is said to be one is refused before anybody reads it.
+    2. Bodies are JSON, and bounded; whatever else is said to be one is refused before anybody reads it.
     3. No view is in a transaction of the site's, also with ATOMIC_REQUESTS: what is told is committed.
 """
 
@@ -13,12 +13,14 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from asgiref.sync import iscoroutinefunction
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path
 from django.views.decorators.http import require_safe
 
 from .api import api
 from .api.answers import refusal
+from .api.bodies import read_body
 from .health import live, ready
 from .metrics import show_metrics
 from .transactions import outside_transactions
@@ -33,8 +35,13 @@ def _door(view: View) -> View:
 
     @functools.wraps(view)
     async def through(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        if request.method in ("POST", "PATCH") and request.content_type not in _JSON:
-            return refusal(415, "unsupported_type", "the body must be application/json")
+        if request.method in ("POST", "PATCH"):
+            if request.content_type not in _JSON:
+                return refusal(415, "unsupported_type", "the body must be application/json")
+            try:
+                read_body(request)
+            except RequestDataTooBig:
+                return refusal(413, "too_large", "the body is larger than the site takes")
         response = await view(request, **kwargs)
         if response.status_code == 405:
             return _not_allowed(request, ", ".join(sorted(response["Allow"].split(", "))))

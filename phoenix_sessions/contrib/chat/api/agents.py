@@ -20,7 +20,7 @@ from ..kinds import AgentAuth, ParticipantStatus
 from .answers import answer
 from .bodies import Body
 from .callers import administrators
-from .documents import BODY, says
+from .documents import BODY, POSTED, says
 
 router = Router(tags=["agents"], auth=administrators)
 
@@ -96,13 +96,13 @@ async def update_agent(request: HttpRequest, agent: str, body: AgentChanges) -> 
     return answer(_shown(await gateway.aupdate_agent(agent, **changes)))
 
 
-@router.post("/{agent}/enable", **says({200: Agent}, 404, 415))
+@router.post("/{agent}/enable", **says({200: Agent}, 404, *POSTED))
 async def enable_agent(request: HttpRequest, agent: str) -> HttpResponse:
     """Send an agent what others say, from now on."""
     return answer(_shown(await gateway.aset_agent_status(agent, ParticipantStatus.ACTIVE)))
 
 
-@router.post("/{agent}/disable", **says({200: Agent}, 404, 415))
+@router.post("/{agent}/disable", **says({200: Agent}, 404, *POSTED))
 async def disable_agent(request: HttpRequest, agent: str) -> HttpResponse:
     """Send an agent nothing, from now on."""
     return answer(_shown(await gateway.aset_agent_status(agent, ParticipantStatus.DISABLED)))

@@ -6,11 +6,13 @@ Rules:
        ``unsupported_type``, ``method_not_allowed``.
     3. What may succeed later says when: Retry-After, in whole seconds.
     4. Nothing is kept by caches.
-    5. What is nobody's fault but ours stays Django's: 500, its log and its mails.
+    5. What is nobody's fault but ours stays Django's: 500, its log and its mails. What the database says goes to the
+       log, and to nobody else.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping
 from typing import Any, Final
@@ -21,6 +23,8 @@ from django.http import HttpResponse
 from ..auth import Unauthenticated
 from ..errors import ChatError, Code
 from ..gateway import gateway
+
+logger = logging.getLogger("phoenix_sessions.chat")
 
 STATUS: Final[Mapping[Code, int]] = {
     "not_found": 404,
@@ -58,6 +62,8 @@ def refusal(status: int, code: str, message: str, fields: Mapping[str, str] | No
 
 def refused(error: ChatError) -> HttpResponse:
     """Return what a ``ChatError`` is to a client."""
+    if error.code == "unavailable":
+        logger.warning("the database does not answer: %s", error.__cause__ or error)
     status = STATUS[error.code]
     response = refusal(status, error.code, error.message, error.fields)
     if status in _AGAIN:

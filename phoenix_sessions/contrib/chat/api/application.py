@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
@@ -46,10 +45,6 @@ def _unauthenticated(request: HttpRequest, error: Any) -> HttpResponse:
     return unauthenticated(error)
 
 
-def _too_large(request: HttpRequest, error: Any) -> HttpResponse:
-    return refusal(413, "too_large", "the body is larger than the site takes")
-
-
 def _malformed(request: HttpRequest, error: Any) -> HttpResponse:
     return refusal(error.status_code, "malformed", "the body must be JSON in UTF-8")
 
@@ -80,7 +75,6 @@ api = ChatAPI(
 )
 api.add_exception_handler(ChatError, _refused)
 api.add_exception_handler(Unauthenticated, _unauthenticated)
-api.add_exception_handler(RequestDataTooBig, _too_large)
 api.add_exception_handler(HttpError, _malformed)
 api.add_exception_handler(ValidationError, _invalid)
 api.add_router("/participants", participants.router)

@@ -13,7 +13,7 @@ from ..types import Conversation
 from .answers import answer
 from .bodies import Body
 from .callers import everybody, participant_of
-from .documents import BODY, model_of, says
+from .documents import BODY, POSTED, model_of, says
 
 router = Router(tags=["conversations"], auth=everybody)
 
@@ -86,13 +86,13 @@ async def rename_conversation(request: HttpRequest, conversation: str, body: New
     return answer(await gateway.arename(conversation, participant_of(request), body.title))
 
 
-@router.post("/{conversation}/close", **says({200: Conversation}, 404, 415))
+@router.post("/{conversation}/close", **says({200: Conversation}, 404, *POSTED))
 async def close_conversation(request: HttpRequest, conversation: str) -> HttpResponse:
     """End a conversation: it is read, and takes no more messages."""
     return answer(await gateway.aclose(conversation, participant_of(request)))
 
 
-@router.post("/{conversation}/archive", **says({200: Conversation}, 404, 415))
+@router.post("/{conversation}/archive", **says({200: Conversation}, 404, *POSTED))
 async def archive_conversation(request: HttpRequest, conversation: str) -> HttpResponse:
     """End a conversation, and take it out of its members' inboxes."""
     return answer(await gateway.aarchive(conversation, participant_of(request)))

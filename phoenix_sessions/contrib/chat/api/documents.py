@@ -23,8 +23,10 @@ _SCHEME: Final = {"description": "Bearer, and whether a token was refused.", "sc
 _HEADERS: Final = {401: {"WWW-Authenticate": _SCHEME}, 429: {"Retry-After": _SECONDS}, 503: {"Retry-After": _SECONDS}}
 
 _ALWAYS: Final = (401, 403, 422, 503)
-BODY: Final = (400, 413, 415)
-"""What else is answered by operations that take a body."""
+POSTED: Final = (413, 415)
+"""What else is answered by operations that are sent something."""
+BODY: Final = (400, *POSTED)
+"""What else is answered by operations that read what they are sent."""
 
 
 class Refusal(BaseModel):

@@ -15,7 +15,7 @@ from ..types import Participant
 from .answers import answer
 from .bodies import Body
 from .callers import administrators, caller_of, everybody
-from .documents import BODY, model_of, says
+from .documents import BODY, POSTED, model_of, says
 
 router = Router(tags=["participants"], auth=administrators)
 
@@ -79,13 +79,13 @@ async def update_participant(request: HttpRequest, participant: str, body: Parti
     return answer(await gateway.aupdate_participant(participant, **body.given()))
 
 
-@router.post("/{participant}/disable", **says({200: Participant}, 404, 415))
+@router.post("/{participant}/disable", **says({200: Participant}, 404, *POSTED))
 async def disable_participant(request: HttpRequest, participant: str) -> HttpResponse:
     """Let a participant do nothing from now on."""
     return answer(await gateway.aset_participant_status(participant, ParticipantStatus.DISABLED))
 
 
-@router.post("/{participant}/enable", **says({200: Participant}, 404, 415))
+@router.post("/{participant}/enable", **says({200: Participant}, 404, *POSTED))
 async def enable_participant(request: HttpRequest, participant: str) -> HttpResponse:
     """Let a participant in again."""
     return answer(await gateway.aset_participant_status(participant, ParticipantStatus.ACTIVE))
