@@ -4,6 +4,7 @@ import os
 import threading
 
 import pytest
+from chat.forking import in_child
 from django.core.exceptions import ImproperlyConfigured
 
 from phoenix_sessions.contrib.chat import conf, ids
@@ -46,10 +47,7 @@ def test_a_forked_child_makes_none_of_its_parents_ids(monkeypatch):
     ids._after_fork()
     ids.new_id()
     receives, sends = os.pipe()
-    if (child := os.fork()) == 0:
-        os.write(sends, "".join(ids.new_id() for _ in range(10)).encode())
-        os._exit(0)
-    os.waitpid(child, 0)
+    assert in_child(lambda: os.write(sends, "".join(ids.new_id() for _ in range(10)).encode())) == 0
     theirs = os.read(receives, 260).decode()
     os.close(receives), os.close(sends)
     ours = {ids.new_id() for _ in range(10)}

@@ -1,12 +1,11 @@
 """What is told after a commit: once, and to the members' inboxes as soon as they are known."""
 
-import contextlib
-import faulthandler
 import os
 import threading
 import time
 
 import pytest
+from chat.forking import in_child
 from chat.refusing import code
 from django.db import connections
 from racing import race, until
@@ -136,14 +135,12 @@ def test_a_forked_child_sends_and_tells_by_itself(chat, dm):
     gateway.append(draft(dm, chat.alice))
     until(lambda: gateway._telling._inboxes.wait_until_told(0), 20)
     connections[chat.alias].close()
-    if (child := os.fork()) == 0:
-        status = 1
-        faulthandler.dump_traceback_later(30, exit=True)
-        with contextlib.suppress(BaseException):
-            gateway.append(draft(dm, chat.bob))
-            status = 0 if gateway.drain(20) else 2
-        os._exit(status)
-    assert os.waitpid(child, 0)[1] == 0
+
+    def child():
+        gateway.append(draft(dm, chat.bob))
+        assert gateway.drain(20)
+
+    assert in_child(child) == 0
     assert gateway.append(draft(dm, chat.alice)).message.seq == 3
 
 

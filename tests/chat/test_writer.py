@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
-import os
 import threading
 
 import pytest
+from chat.forking import in_child
 from chat.refusing import code
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
@@ -342,13 +342,12 @@ def test_a_forked_child_writes_by_itself(chat, dm, make_writer):
     writer = make_writer()
     writer.append(draft(dm, chat.alice))
     connections[chat.alias].close()
-    if (child := os.fork()) == 0:
-        status = 1
-        with contextlib.suppress(BaseException):
-            writer.append(draft(dm, chat.bob))
-            status = 0 if writer.drain(20) else 2
-        os._exit(status)
-    assert os.waitpid(child, 0)[1] == 0
+
+    def child():
+        writer.append(draft(dm, chat.bob))
+        assert writer.drain(20)
+
+    assert in_child(child) == 0
     assert writer.append(draft(dm, chat.alice)).message.seq == 3
     assert [each.sender for each in storage.history(dm, chat.alice).messages] == [chat.alice, chat.bob, chat.alice]
 
