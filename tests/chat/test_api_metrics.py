@@ -1,9 +1,14 @@
 """Health and metrics."""
 
+import asyncio
+import socket
+
 import pytest
 from chat.calling import Http, admin_token, come_to_rest, refusal, use_tokens
 from django.db import connections
+from django.test import AsyncClient
 
+from phoenix_sessions.contrib.chat import health, readers
 from phoenix_sessions.contrib.chat.gateway import gateway
 
 
@@ -74,6 +79,31 @@ def test_a_worker_without_a_database_lives_and_is_not_ready(sqlite, settings, tm
     assert response.status_code == 503
     assert response.json() == {"status": "not ready", "database": False, "draining": False}
     assert Http().get("/health/live").json() == {"status": "live"}
+
+
+@pytest.fixture
+def silent_database(settings):
+    """A server that takes connections and says nothing; gives what listens there."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        where = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": listener.getsockname()[1]}
+        connections.settings["chat-silent"] = {**connections.settings["default"], **where, "NAME": "x", "USER": "x"}
+        settings.PHOENIX_SESSIONS_CHAT = {"DATABASE": "chat-silent"}
+        yield listener
+    readers.shut_down()
+    del connections.settings["chat-silent"]
+
+
+async def test_a_database_that_says_nothing_is_asked_once_and_waited_for_by_nobody(
+    silent_database, monkeypatch, django_db_blocker
+):
+    monkeypatch.setattr(health, "PATIENCE", 0.5)
+    probes = Http(AsyncClient())
+    with django_db_blocker.unblock():
+        answers = await asyncio.gather(*(probes.get("/health/ready") for _ in range(20)))
+    assert [answer.status_code for answer in answers] == [503] * 20
+    silent_database.settimeout(0)
+    with silent_database.accept()[0], pytest.raises(BlockingIOError):
+        silent_database.accept()
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])
