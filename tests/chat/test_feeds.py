@@ -28,6 +28,7 @@ from phoenix_sessions.contrib.chat.events import (
     Typing,
 )
 from phoenix_sessions.contrib.chat.feeds import ConversationFeed, InboxFeed
+from phoenix_sessions.contrib.chat.gateway import gateway
 from phoenix_sessions.contrib.chat.storage.connection import now
 from phoenix_sessions.contrib.chat.storage.retention import remove_messages
 from phoenix_sessions.contrib.chat.types import InboxChange
@@ -408,17 +409,62 @@ async def test_who_is_far_behind_when_it_is_removed_is_given_nothing_more(room, 
         await reading.next()
 
 
+async def test_who_is_disabled_is_cut_off_at_once(chat, group, join, follow):
+    reading, _ = await join(group, chat.bob)
+    other, _ = await join(group, chat.carol)
+    inbox, _ = await follow(chat.bob)
+    await gateway.aset_participant_status(chat.bob, "disabled")
+    await say(group, chat.alice)
+    for each in (reading, inbox):
+        with pytest.raises(ChatError, match="disabled"):
+            await each.next()
+    assert seqs(await other.sent(1)) == [1]
+
+
+async def test_who_is_enabled_again_meanwhile_goes_on(chat, group, join, follow):
+    reading, _ = await join(group, chat.bob)
+    inbox, _ = await follow(chat.bob)
+    await gateway.aset_participant_status(chat.bob, "disabled")
+    await gateway.aset_participant_status(chat.bob, "active")
+    await say(group, chat.alice)
+    live.tell_inboxes(group, [chat.bob])
+    assert seqs(await reading.sent(1)) == [1]
+    assert [item.unread for item in (await inbox.next()).items] == [1]
+
+
+async def test_a_participant_that_is_called_otherwise_is_so_everywhere(chat, dm, group, join, follow):
+    reading, _ = await join(group, chat.carol)
+    inbox, _ = await follow(chat.bob)
+    await gateway.aupdate_participant(chat.alice, display_name="Alicia")
+    event = await reading.next()
+    assert [member.display_name for member in event.conversation.members] == ["Alicia", "Bob", "Carol"]
+    (item,) = (await inbox.next()).items
+    assert [member.display_name for member in item.conversation.members] == ["Alicia", "Bob"]
+
+
+@pytest.mark.parametrize(("verb", "status", "goes"), [("aclose", "closed", False), ("aarchive", "archived", True)])
+async def test_a_conversation_that_ends_is_told_to_sockets_and_inboxes(chat, group, join, follow, verb, status, goes):
+    reading, _ = await join(group, chat.bob)
+    inbox, _ = await follow(chat.bob)
+    await getattr(gateway, verb)(group, chat.alice)
+    assert (await reading.next()).conversation.status == status
+    change = await inbox.next()
+    assert ([item.conversation.status for item in change.items], change.gone) == (
+        ([], (group,)) if goes else ([status], ())
+    )
+
+
 # -- who does not take what comes --------------------------------------------------------------------------------------
 
 
 async def test_who_is_too_slow_is_given_all_by_reading(room, join):
     reading, _ = await join(room.group, room.bob)
     await say(room.group, room.alice, 1500)
-    assert len(reading.feed._ready) == 0
+    assert len(reading.feed._progress.ready) == 0
     most, found = 0, []
     while len(found) < 1500:
         found += await reading.sent(1)
-        most = max(most, len(reading.feed._ready))
+        most = max(most, len(reading.feed._progress.ready))
     assert seqs(found) == list(range(1, 1501))
     assert most <= feeds.PAGE + 100
 

@@ -1,4 +1,4 @@
-"""The verbs that change nothing that anybody follows: each is storage's own, with an async twin."""
+"""The verbs that change nothing that anybody follows live: each is storage's own, with an async twin."""
 
 from __future__ import annotations
 
@@ -37,12 +37,6 @@ class Asking:
 
     list_participants = staticmethod(storage.list_participants)
     alist_participants = staticmethod(twin(storage.list_participants))
-
-    update_participant = staticmethod(storage.update_participant)
-    aupdate_participant = staticmethod(twin(storage.update_participant))
-
-    set_participant_status = staticmethod(storage.set_participant_status)
-    aset_participant_status = staticmethod(twin(storage.set_participant_status))
 
     register_agent = staticmethod(storage.register_agent)
     aregister_agent = staticmethod(twin(storage.register_agent))

@@ -1,32 +1,40 @@
-"""The verbs that change a conversation: committed first, then told.
+"""The verbs that change a conversation, or who is in it: committed first, then told.
 
 Rules:
     1. What is told was committed: in the caller's own transaction, after its commit. Telling never fails a verb, and
        never waits.
     2. Changes of one conversation are told in the order in which they were committed here, but for those in the
        callers' own transactions: who listens knows by the versions.
-    3. A mark that did not move, and a conversation that was there, are not told; what else is asked for again is.
-    4. While the worker stops, all of them answer ``backpressure``, as ``append`` does.
+    3. What a participant is called is told in its 200 conversations with the last activity (``MAX_PAGE_SIZE``); in the
+       others who looks finds it within 30 seconds. That it is disabled is told likewise; sockets look every minute.
+    4. A mark that did not move, and a conversation that was there, are not told; what else is asked for again is.
+    5. While the worker stops, all of them answer ``backpressure``, as ``append`` does.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from . import storage
+from .conf import get_config
+from .errors import ChatError
 from .gate import Gate
+from .kinds import ParticipantStatus
 from .storage.creating import Created
 from .telling import Telling
 from .transactions import after_commit, in_transaction
 from .turns import Turns
 from .twins import twin
-from .types import Conversation, Message, ReadMark
+from .types import Conversation, Message, Participant, ReadMark
+
+logger = logging.getLogger("phoenix_sessions.chat")
 
 
 class Commanding:
-    """What may be done with a conversation but sending; errors are storage's, and ``backpressure``.
+    """What may be done but sending; errors are storage's, and ``backpressure``.
 
     A ``viewer`` must be a member who may do it; None = the site itself, where that is allowed.
     """
@@ -119,6 +127,30 @@ class Commanding:
             after_commit(lambda: self._telling.removed(conversation, participant))
         return conversation
 
+    # -- participants --------------------------------------------------------------------------------------------------
+
+    def update_participant(
+        self, id: str, *, display_name: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> Participant:
+        """Change what is given, and return the participant."""
+        with self._gate:
+            participant = storage.update_participant(id, display_name=display_name, metadata=metadata)
+            if display_name is not None:
+                conversations = _newest_of(id)
+                after_commit(lambda: self._telling.renamed(conversations))
+        return participant
+
+    def set_participant_status(self, id: str, status: str) -> Participant:
+        """Enable or disable a participant: one that is disabled sends and edits nothing, and listens no more."""
+        with self._gate:
+            participant = storage.set_participant_status(id, status)
+            if participant.status == ParticipantStatus.DISABLED:
+                conversations = _newest_of(id)
+                after_commit(lambda: self._telling.disabled(id, conversations))
+        return participant
+
+    aupdate_participant = twin(update_participant)
+    aset_participant_status = twin(set_participant_status)
     aedit = twin(edit)
     adelete = twin(delete)
     amark_read = twin(mark_read)
@@ -138,3 +170,12 @@ class Commanding:
     def _changed(self, conversation: Conversation) -> Conversation:
         after_commit(lambda: self._telling.changed(conversation))
         return conversation
+
+
+def _newest_of(participant: str) -> tuple[Conversation, ...]:
+    """Return the conversations of somebody that are told at once; in the others it is found within 30 s or a minute."""
+    try:
+        return storage.list_conversations(participant, limit=get_config().max_page_size)[0]
+    except ChatError as error:
+        logger.warning("the conversations of %r are not known: %s", participant, error)
+        return ()

@@ -89,6 +89,18 @@ class Removed(msgspec.Struct, frozen=True, tag="removed"):
     participant: str
 
 
+class Disabled(msgspec.Struct, frozen=True, tag="disabled"):
+    """A member may be disabled now, and then listens no more; the database knows.
+
+    Attributes:
+        conversation: Where.
+        participant: Who.
+    """
+
+    conversation: str
+    participant: str
+
+
 class Typing(msgspec.Struct, frozen=True, tag="typing"):
     """Somebody is typing, which is over by itself after some seconds; not stored.
 
@@ -133,7 +145,9 @@ class Chunk(msgspec.Struct, frozen=True, tag="stream_chunk"):
     text: str
 
 
-Event = Sent | SentLarge | Edited | Deleted | ChangedLarge | Read | Changed | Removed | Typing | Presence | Chunk
+Event = (
+    Sent | SentLarge | Edited | Deleted | ChangedLarge | Read | Changed | Removed | Disabled | Typing | Presence | Chunk
+)
 _BY_NAME: Final = {kind.__struct_config__.tag: kind for kind in get_args(Event)}
 
 

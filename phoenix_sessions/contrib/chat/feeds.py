@@ -2,23 +2,21 @@
 
 Rules:
     1. It listens before the page is read, so that between the page and the events after it there is neither a hole nor
-       a duplicate; ``seq`` decides.
+       a duplicate; ``seq`` decides: see ``progress``.
     2. Wherever something may be missing it is read again: after gaps, holes, what events cannot carry, and changes that
        may have overtaken each other. All feeds of a conversation in a worker share these reads.
-    3. While events of other workers do not come it reads every second, and otherwise every 30: a worker that dies
-       between a commit and its telling leaves nothing untold.
-    4. Who is removed is given nothing more.
-    5. Who does not take what comes keeps at most the stream's limit waiting, and one page.
+    3. While events of other workers do not come it reads every second, and otherwise it looks every 30: a worker that
+       dies between a commit and its telling leaves no message untold, and no change of the conversation.
+    4. Who is removed or disabled is given nothing more.
+    5. Who does not take what comes keeps at most 200 events waiting, and one page.
     6. A wait that is cancelled loses nothing. One task at a time waits.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import Final
 
-import msgspec
 from channels.db import database_sync_to_async
 
 from phoenix_sessions import BackendUnavailable, Gap, ShuttingDown, StreamEvent, sessions
@@ -26,14 +24,13 @@ from phoenix_sessions.listening import Listening
 
 from . import live, storage
 from .errors import ChatError, backpressure, invalid, unauthorized, unavailable
-from .events import Changed, ChangedLarge, Deleted, Edited, Event, Read, Removed, Sent, SentLarge
+from .events import Event
 from .followers import POLL
 from .inbox_feed import InboxFeed
 from .joins import Joined, read_join
+from .progress import Progress
 from .readers import reader_of
-from .storage import Following
-from .types import Conversation, Message
-from .versions import Versions
+from .standing import must_be_active
 
 __all__ = ["ConversationFeed", "InboxFeed", "Joined"]
 
@@ -41,6 +38,8 @@ CHECK: Final = 30.0
 """How often is looked for what was never told (seconds)."""
 PAGE: Final = 200
 """How many messages are read at once for who is far behind (count)."""
+WAITING: Final = 200
+"""How many events may wait for who does not take them (count); with more, they are read instead."""
 
 
 class ConversationFeed:
@@ -57,13 +56,9 @@ class ConversationFeed:
         self._reader = reader_of(conversation)
         self._glance = reader_of(conversation, 1)
         self._listening: Listening | None = None
-        self._ready: deque[Event] = deque()
-        self._large: deque[str] = deque()
-        self._versions = Versions()
-        self._last_seq = 0
+        self._progress: Progress
         self._looked = 0.0
-        self._unsure = self._removed = self._over = False
-        self._shown: Conversation
+        self._over = False
 
     async def join(self, after_seq: int | None = None) -> Joined:
         """Begin, or begin again, and return what there is.
@@ -81,7 +76,7 @@ class ConversationFeed:
         if sessions.stopping:
             raise backpressure("draining", 1000)
         try:
-            listening = live.conversation_stream(self._id).listen()
+            listening = live.conversation_stream(self._id).listen(limit=WAITING)
             self._listening = await listening.__aenter__()
             read = database_sync_to_async(read_join, thread_sensitive=False)
             joined: Joined = await read(self._id, self._viewer, after_seq)
@@ -90,7 +85,9 @@ class ConversationFeed:
             if (refusal := _refusal(error)) is None:
                 raise
             raise refusal from error
-        self._begin(joined)
+        self._progress = Progress(self._viewer, joined)
+        self._looked = asyncio.get_running_loop().time()
+        self._over = False
         return joined
 
     async def next(self) -> Event | None:
@@ -99,21 +96,25 @@ class ConversationFeed:
         Messages come in the order of ``seq``, each once, none missing, from the join's ``last_seq`` on.
 
         Raises:
-            ChatError: ``unauthorized`` once the viewer is no member any more.
+            ChatError: ``unauthorized`` once the viewer is no member any more, ``disabled`` once it is disabled.
             RuntimeError: It has not joined.
         """
         if (listening := self._listening) is None:
             raise RuntimeError("join first")
+        progress = self._progress
         while True:
-            if self._removed:
+            if progress.removed:
                 raise unauthorized()
-            if self._ready:
-                return self._ready.popleft()
-            if self._over:
+            if progress.doubtful:
+                await must_be_active(self._viewer)
+                progress.doubtful = False
+            elif progress.ready:
+                return progress.ready.popleft()
+            elif self._over:
                 return None
-            if self._large:
+            elif progress.large:
                 await self._find()
-            elif self._unsure:
+            elif progress.unsure:
                 await self._look()
             elif (item := await self._item(listening)) is not None:
                 self._take(item)
@@ -127,17 +128,6 @@ class ConversationFeed:
         listening, self._listening = self._listening, None
         if listening is not None:
             await listening.__aexit__(None, None, None)
-
-    def _begin(self, joined: Joined) -> None:
-        self._ready.clear()
-        self._large.clear()
-        self._versions = Versions()
-        for message in joined.messages:
-            self._versions.is_news(message)
-        self._last_seq = joined.last_seq
-        self._shown = joined.conversation
-        self._looked = asyncio.get_running_loop().time()
-        self._unsure = self._removed = self._over = False
 
     # -- what is told --------------------------------------------------------------------------------------------------
 
@@ -158,35 +148,9 @@ class ConversationFeed:
     def _take(self, item: StreamEvent | Gap) -> None:
         if isinstance(item, Gap):
             self._over = item.reason == "stopped"
-            self._unsure = True
-            return
-        match live.event_in(item):
-            case None:
-                pass
-            case Sent(message) as event:
-                if message.seq == self._last_seq + 1:
-                    self._give(message, event)
-                self._unsure |= message.seq > self._last_seq
-            case SentLarge(_, seq):
-                self._unsure |= seq > self._last_seq
-            case Edited(message) | Deleted(message) as event:
-                if message.seq > self._last_seq:
-                    self._unsure = True
-                elif self._versions.is_news(message):
-                    self._ready.append(event)
-            case ChangedLarge(_, id):
-                self._large.append(id)
-            case Changed():
-                self._unsure = True
-            case Removed(_, participant) if participant == self._viewer:
-                self._removed = True
-            case event:
-                self._ready.append(event)
-
-    def _give(self, message: Message, event: Event) -> None:
-        self._last_seq = message.seq
-        self._versions.is_news(message)
-        self._ready.append(event)
+            self._progress.unsure = True
+        elif (event := live.event_in(item)) is not None:
+            self._progress.take(event)
 
     # -- what is read --------------------------------------------------------------------------------------------------
 
@@ -194,68 +158,43 @@ class ConversationFeed:
         """Read a message whose change was too large to be told."""
         find = database_sync_to_async(storage.find_message, thread_sensitive=False)
         try:
-            message = await find(self._id, self._viewer, self._large[0])
+            message = await find(self._id, self._viewer, self._progress.large[0])
         except ChatError as error:
             if error.code == "unavailable":
                 await asyncio.sleep(POLL)
                 return
-            self._removed = error.code == "unauthorized"
+            self._progress.removed = error.code == "unauthorized"
         else:
-            if message.seq <= self._last_seq and self._versions.is_news(message):
-                self._ready.append(_changed(message))
-        self._large.popleft()
+            self._progress.take_message(message)
+        self._progress.large.popleft()
 
     async def _look(self) -> None:
         """Read again what may be missing."""
-        wanted = self._reader.fresh() if self._unsure else self._reader.recent(POLL)
-        last_seq = self._last_seq
+        progress = self._progress
+        wanted = self._reader.fresh() if progress.unsure else self._reader.recent(POLL)
         try:
             found = await asyncio.wrap_future(wanted)
-            missing = tuple(message for message in found.messages if message.seq > last_seq)
-            if missing and missing[0].seq > last_seq + 1:
+            missing = tuple(message for message in found.messages if message.seq > progress.last_seq)
+            if missing and missing[0].seq > progress.last_seq + 1:
                 read = database_sync_to_async(storage.read_after, thread_sensitive=False)
-                missing = (await read(self._id, self._viewer, last_seq, PAGE)).messages
+                missing = (await read(self._id, self._viewer, progress.last_seq, PAGE)).messages
         except ChatError as error:
-            self._removed = error.code in ("unauthorized", "not_found")
-            if not self._removed:
+            progress.removed = error.code in ("unauthorized", "not_found")
+            if not progress.removed:
                 await asyncio.sleep(POLL)
             return
         self._looked = asyncio.get_running_loop().time()
-        self._take_found(found, missing)
+        progress.take_found(found, missing)
 
     async def _check(self) -> None:
         """Look whether something was never told; then it is read next."""
         try:
             found = (await asyncio.wrap_future(self._glance.recent(CHECK / 2))).conversation
         except ChatError:  # what is wrong, the next read says
-            self._unsure = True
+            self._progress.unsure = True
             return
         self._looked = asyncio.get_running_loop().time()
-        self._unsure = found.last_seq > self._last_seq or _without_places(found) != _without_places(self._shown)
-
-    def _take_found(self, found: Following, missing: tuple[Message, ...]) -> None:
-        if all(member.participant != self._viewer for member in found.conversation.members):
-            self._removed = True
-            return
-        for message in found.messages:
-            if message.seq <= self._last_seq and self._versions.is_news(message):
-                self._ready.append(_changed(message))
-        for message in missing:
-            self._give(message, Sent(message))
-        if not missing:
-            self._last_seq = max(self._last_seq, found.conversation.last_seq)  # what is not there is gone
-        self._unsure = self._last_seq < found.conversation.last_seq
-        self._show(found.conversation)
-
-    def _show(self, conversation: Conversation) -> None:
-        before, self._shown = self._shown, conversation
-        if _without_places(before) != _without_places(conversation):
-            self._ready.append(Changed(conversation))
-        elif before.members != conversation.members:
-            known = {member.participant: member.last_read_seq for member in before.members}
-            for member in conversation.members:
-                if member.last_read_seq > known.get(member.participant, 0):
-                    self._ready.append(Read(self._id, member.participant, member.last_read_seq))
+        self._progress.unsure = self._progress.is_behind(found)
 
 
 def _refusal(error: BaseException) -> ChatError | None:
@@ -268,13 +207,3 @@ def _refusal(error: BaseException) -> ChatError | None:
         case ValueError():  # no stream has such a name
             return unauthorized()
     return None
-
-
-def _changed(message: Message) -> Event:
-    return Edited(message) if message.deleted_at is None else Deleted(message)
-
-
-def _without_places(conversation: Conversation) -> Conversation:
-    """Return a conversation without what messages and marks say."""
-    members = tuple(msgspec.structs.replace(member, last_read_seq=0) for member in conversation.members)
-    return msgspec.structs.replace(conversation, last_seq=0, last_message_at=None, members=members)

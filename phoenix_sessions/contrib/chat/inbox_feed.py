@@ -20,6 +20,7 @@ from phoenix_sessions import SessionError, SessionRef, StreamEvent, sessions
 from .errors import ChatError
 from .followers import POLL
 from .processes import GONE, ainbox, ids_of
+from .standing import must_be_active
 from .types import InboxChange, InboxItem
 
 CHECK: Final = 30.0
@@ -39,6 +40,7 @@ class InboxFeed:
         self._items: tuple[InboxItem, ...] = ()
         self._gone: dict[int, str] = {}
         self._number = 0  # of what has gone, the last that was given
+        self._doubtful = False
 
     async def snapshot(self) -> tuple[InboxItem, ...]:
         """Return what there is, those with the last activity first.
@@ -54,8 +56,15 @@ class InboxFeed:
                 return change.items
 
     async def next(self) -> InboxChange | None:
-        """Wait until something has changed, and return it; None = this worker stops."""
+        """Wait until something has changed, and return it; None = this worker stops.
+
+        Raises:
+            ChatError: ``disabled`` once its owner is.
+        """
         while not sessions.stopping:
+            if self._doubtful:
+                await must_be_active(self._participant)
+                self._doubtful = False
             try:
                 change = await self._begin() if self._ref is None else await self._changed()
             except ChatError as error:
@@ -74,13 +83,16 @@ class InboxFeed:
     async def _begin(self) -> InboxChange:
         ref = await ainbox(self._participant)
         try:
-            self._changes = await self._open.enter_async_context(ref.changes(items="items", gone="gone"))
+            self._changes = await self._open.enter_async_context(
+                ref.changes(items="items", gone="gone", doubts="doubts")
+            )
         except SessionError:  # it has ended just now
             return _NOTHING
         self._ref = ref
         self._gone, self._number = {}, 0  # each process counts by itself
         before = self._items
         change = await self._changed()
+        self._doubtful = bool(before)  # it may be since before this process
         if missing := ids_of(before) - ids_of(self._items):  # have it look whether these have gone
             self._cast(("told", StreamEvent("changed", {"conversations": sorted(missing)})))
         return msgspec.structs.replace(change, gone=())
@@ -98,6 +110,7 @@ class InboxFeed:
             return _NOTHING
         before, self._items = self._items, change.values.get("items", self._items)
         self._gone = change.values.get("gone", self._gone)
+        self._doubtful |= "doubts" in change.values
         given = {item.conversation.id: item for item in before}
         items = tuple(item for item in self._items if given.get(item.conversation.id) != item)
         return InboxChange(items, self._news_of_gone(ids_of(before) - ids_of(self._items)))

@@ -14,7 +14,7 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -35,7 +35,10 @@ def conversation_stream(conversation: str) -> Stream:
 
 
 def inbox_stream(participant: str) -> Stream:
-    """Return what is told of somebody's inbox: ``{"conversations": [ids]}``; None = read all again."""
+    """Return what is told of somebody's inbox.
+
+    ``changed`` with ``{"conversations": [ids]}``, None = read all again; ``disabled``: its owner may be.
+    """
     return sessions.stream(f"chat.i.{inbox_key(participant)}")
 
 
@@ -63,6 +66,11 @@ def tell_inboxes(conversation: str, participants: Iterable[str]) -> None:
     Those who were told within the last 250 ms are told when these are over, all that has changed by then at once.
     """
     _inboxes.tell(conversation, participants)
+
+
+def tell_disabled(participant: str) -> None:
+    """Tell who looks at somebody's inbox that its owner may be disabled; never waits, never raises."""
+    _publish(participant, "disabled", None)
 
 
 def event_in(item: StreamEvent) -> Event | None:
@@ -97,8 +105,12 @@ def _smaller(event: Event) -> Event:
 
 
 def _tell_inbox(participant: str, conversations: list[str] | None) -> None:
+    _publish(participant, "changed", {"conversations": conversations})
+
+
+def _publish(participant: str, name: str, payload: Any) -> None:
     try:
-        inbox_stream(participant).publish_nowait("changed", {"conversations": conversations})
+        inbox_stream(participant).publish_nowait(name, payload)
     except Exception:
         logger.warning("the inbox of %r could not be told", participant, exc_info=True)
 

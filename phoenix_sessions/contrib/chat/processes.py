@@ -87,7 +87,8 @@ class ConversationProcess(Follower):
 class InboxProcess(Follower):
     """Somebody's inbox.
 
-    Its state is ``{"items": those with the last activity, newest first, "gone": ids of what has gone, by a number}``.
+    Its state is ``{"items": those with the last activity, newest first, "gone": ids of what has gone, by a number,
+    "doubts": how often its owner was said to be disabled}``.
     """
 
     def begin(self, found: tuple[InboxItem, ...]) -> State:
@@ -95,7 +96,7 @@ class InboxProcess(Follower):
         self._wanted: set[str] = set()
         self._all = False
         self._number = 0
-        return {"items": found, "gone": {}}
+        return {"items": found, "gone": {}, "doubts": 0}
 
     def lost(self) -> None:
         """Have all read again."""
@@ -111,6 +112,8 @@ class InboxProcess(Follower):
 
     def told(self, event: StreamEvent, state: State) -> State:
         """Have read what has changed."""
+        if event.name == "disabled":
+            return {**state, "doubts": state["doubts"] + 1}
         match event.payload:
             case {"conversations": [*ids]}:
                 self._wanted.update(ids)
@@ -130,7 +133,7 @@ class InboxProcess(Follower):
             self.read_again()
         rest = [item for item in state["items"] if item.conversation.id not in ids]
         newest = tuple(sorted([*rest, *items], key=activity, reverse=True)[: _room()])
-        return {"items": newest, "gone": self._with_gone(state["gone"], gone, ids_of(items))}
+        return {**state, "items": newest, "gone": self._with_gone(state["gone"], gone, ids_of(items))}
 
     def _with_all(self, items: tuple[InboxItem, ...], state: State) -> State:
         """Return all that was read; what is missing has gone, or others have come before it: that is asked."""
@@ -139,7 +142,7 @@ class InboxProcess(Follower):
         if unsure:
             self._wanted.update(unsure)
             self.read_again()
-        return {"items": items, "gone": self._with_gone(state["gone"], missing - unsure, ids_of(items))}
+        return {**state, "items": items, "gone": self._with_gone(state["gone"], missing - unsure, ids_of(items))}
 
     def _with_gone(self, known: dict[int, str], gone: set[str], there: set[str]) -> dict[int, str]:
         if not gone and there.isdisjoint(known.values()):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from . import live
-from .events import Changed, Deleted, Edited, Read, Removed, Sent
+from .events import Changed, Deleted, Disabled, Edited, Read, Removed, Sent
 from .inboxes import Inboxes
 from .types import Conversation, Message, ReadMark
 
@@ -87,6 +87,18 @@ class Telling:
     def created(self, conversation: Conversation) -> None:
         """Tell the inboxes of a new conversation."""
         live.tell_inboxes(conversation.id, _ids(conversation))
+
+    def renamed(self, conversations: Iterable[Conversation]) -> None:
+        """Tell that a member of these, which come with a DM's two, is called otherwise now."""
+        for each in conversations:
+            live.tell(each.id, Changed(each))
+            live.tell_inboxes(each.id, _ids(each))
+
+    def disabled(self, participant: str, conversations: Iterable[Conversation]) -> None:
+        """Tell who listens as somebody, here and in the inbox, that it is disabled."""
+        for each in conversations:
+            live.tell(each.id, Disabled(each.id, participant))
+        live.tell_disabled(participant)
 
     def drain(self, timeout: float) -> bool:
         """Tell all inboxes that wait, and return whether that was done in time (seconds)."""
