@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in options.scenario or scenarios.ALL:
         for seed in range(options.seed, options.seed + options.seeds):
             console.print(f"{name}, seed {seed}: {scenarios.ALL[name].__doc__}", highlight=False)
-            reports[f"{name}, {seed}"] = _run(console, scenarios.ALL[name], _size(options, seed))
+            reports[f"{name}, {seed}"] = _run(console, scenarios.ALL[name], options.workers, _size(options, seed))
     _show(console, reports, options)
     return int(any(report.findings for report in reports.values()))
 
@@ -70,14 +70,17 @@ def _size(options: argparse.Namespace, seed: int) -> Size:
     from faults.chat.scenarios import Size
 
     given: dict[str, Any] = {**vars(options), "seed": seed}
-    return Size(**{name: value for name, value in given.items() if name not in ("scenario", "seeds")})
+    return Size(**{name: value for name, value in given.items() if name not in ("scenario", "seeds", "workers")})
 
 
-def _run(console: Console, scenario: Scenario, size: Size) -> Report:
+def _run(console: Console, scenario: Scenario, workers: int, size: Size) -> Report:
+    from faults.chat.ground import ground
+
     folder = Path(tempfile.mkdtemp(prefix="chat-faults-"))
     kept = True
     try:
-        report = scenario(folder, size)
+        with ground(folder, workers) as here:
+            report = scenario(here, size)
         kept = bool(report.findings)
     finally:
         if kept:

@@ -78,17 +78,18 @@ class Ground:
         with psycopg.connect(dbname=self.database, **POSTGRESQL) as connection:
             return connection.execute(statement, values).fetchall()
 
-    def start(self) -> None:
-        """Start all workers, and wait until they serve."""
+    def mend(self) -> None:
+        """Start the workers that do not run, and wait until all serve."""
         for worker in self.workers:
-            worker.start()
+            if worker.pid is None:
+                worker.start()
         for worker in self.workers:
             worker.wait_ready()
 
 
 @contextmanager
 def ground(folder: Path, count: int = 3) -> Iterator[Ground]:
-    """Make the database and start Redis, for workers that are not started yet; leave nothing behind."""
+    """Make the database, and start Redis and the workers; leave nothing behind."""
     with ExitStack() as stack:
         name = f"phoenix_chat_faults_{os.getpid()}_{secrets.token_hex(3)}"
         postgres = stack.enter_context(psycopg.connect(dbname="postgres", autocommit=True, **POSTGRESQL))
@@ -101,6 +102,8 @@ def ground(folder: Path, count: int = 3) -> Iterator[Ground]:
         made = Ground(folder, name, server, count)
         for worker in made.workers:
             stack.callback(worker.end)
+        made.prepare([])
+        made.mend()
         yield made
 
 

@@ -52,28 +52,30 @@ def talk(
         talkers: Who talks and listens; of each conversation, somebody.
         cause: The trouble, on a thread of its own; what it raises is raised here.
         patience: How long the talkers may take, and then again how long it may take them to catch up (seconds).
-        whole: Whether the listeners must have seen the trouble's end, beyond the last message.
+        whole: Whether the talkers go on, beyond their messages, until the trouble is over by itself.
         others: Who sends beside the talkers, on a thread of its own; returns what.
     """
-    return asyncio.run(_talk(ground, talkers, cause, patience, others, whole=whole))
+    trouble = Trouble()
+    if whole:
+        for talker in talkers:
+            talker.goes_on = trouble.done
+    return asyncio.run(_talk(ground, talkers, cause, trouble, patience, others))
 
 
 async def _talk(
-    ground: Ground, talkers: Sequence[Talker], cause: Cause, patience: float, others: Others | None, *, whole: bool
+    ground: Ground, talkers: Sequence[Talker], cause: Cause, trouble: Trouble, patience: float, others: Others | None
 ) -> Outcome:
-    trouble, start = Trouble(), time.monotonic()
+    start = time.monotonic()
     running = [asyncio.ensure_future(talker.run()) for talker in talkers]
     sending = asyncio.ensure_future(asyncio.to_thread(others or list))
-    causing = asyncio.ensure_future(asyncio.to_thread(cause, trouble))
+    causing = asyncio.ensure_future(asyncio.to_thread(_cause, cause, trouble))
     try:
         late = await _until_done(talkers, running, causing, patience)
         told = await sending
-        if whole:
-            await causing
         seconds = time.monotonic() - start
         trouble.over.set()
         await causing
-        last = await asyncio.to_thread(last_places, ground)
+        last = await asyncio.to_thread(last_places, ground, {talker.conversation for talker in talkers})
         late += await _until_caught_up(talkers, running, last, patience)
     finally:
         trouble.over.set()
@@ -83,6 +85,13 @@ async def _talk(
     catching_up = time.monotonic() - start - seconds
     verdict = await asyncio.to_thread(judge, ground, [*map(sent_by, talkers), *told], talkers)
     return Outcome(verdict, seconds, catching_up, trouble, late)
+
+
+def _cause(cause: Cause, trouble: Trouble) -> None:
+    try:
+        cause(trouble)
+    finally:
+        trouble.done.set()
 
 
 async def _until_done(

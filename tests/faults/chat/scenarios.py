@@ -1,31 +1,36 @@
 """What the chat is put through.
 
 Rules:
-    1. A scenario makes its database, its Redis and its workers, and leaves nothing behind.
+    1. A scenario makes its own conversations on ground that is whole, and leaves the ground whole.
     2. In each, what was acknowledged is what is stored, once, in places 1, 2, 3 …; each sender's messages are in the
        order of their sending; and each listener has seen exactly what is stored, in that order, once.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from . import troubles
-from .ground import Ground, ground
+from .agents import Answers
+from .endpoint import Endpoint
+from .ground import Ground
 from .in_process import senders
 from .load import Cause, Outcome, talk
 from .talker import Talker
 
-RECONNECT: Final = "4012"
 KILLED: Final = {"no code", "ConnectionRefusedError", "ConnectionResetError", "InvalidMessage", "EOFError"}
 """How connections end that a killed worker had, or that it has not taken."""
 AWAY: Final = {"unavailable", "4013"}
 """What clients are told while the database or the engine is away."""
-STOPS: Final = {RECONNECT, "backpressure draining", "ConnectionRefusedError", "InvalidMessage"}
+STOPS: Final = {"4012", "backpressure draining", "ConnectionRefusedError", "InvalidMessage"}
 """What clients are told by a worker that stops; it takes no connection that it has not taken."""
+STAYS_S: Final = 0.25
+"""How long those stay who come and go, on average (seconds)."""
+ANSWERING_S: Final = 1.0
+"""How long an agent takes at most (seconds)."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,6 @@ class Size:
         messages: Of each sender (count).
         rate: How many messages all send together (per second), None = each as fast as it is acknowledged.
         ahead: How many a sender sends before the first is acknowledged (count).
-        workers: How many (count).
         every: Between two faults (seconds).
         clients: How many come and go (count), for ``clients_leave``.
         leaves: How often each does (count).
@@ -51,21 +55,20 @@ class Size:
     messages: int = 10
     rate: float | None = None
     ahead: int = 1
-    workers: int = 3
     every: float = 2.0
     clients: int = 20
     leaves: int = 100
     seed: int = 1
     patience: float = 300.0
 
-    def names(self, conversation: int) -> list[str]:
-        """Return the senders of one conversation."""
-        return [f"user:{conversation}-{number}" for number in range(self.senders)]
-
     @property
     def pause(self) -> float:
         """Between two messages of one sender (seconds)."""
         return 0.0 if self.rate is None else self.conversations * self.senders / self.rate
+
+    def names(self, word: str, count: int) -> list[str]:
+        """Return so many participants that nobody knows yet."""
+        return [f"user:{word}-{secrets.token_hex(4)}" for _ in range(count)]
 
 
 @dataclass(frozen=True)
@@ -76,90 +79,81 @@ class Report:
     findings: list[str] = field(default_factory=list)
 
 
-Scenario = Callable[[Path, Size], Report]
+Scenario = Callable[[Ground, Size], Report]
 
 
-def crowd(folder: Path, size: Size) -> Report:
+def crowd(here: Ground, size: Size) -> Report:
     """All send at the same time; nothing goes wrong."""
-    return _run(folder, size, lambda _: troubles.nothing, allowed=set())
+    return _run(here, size, troubles.nothing, allowed=set())
 
 
-def threads(folder: Path, size: Size) -> Report:
-    """All send at the same time on threads of two other processes; in each conversation, each worker has a listener."""
-    with ground(folder, size.workers) as here:
-        listeners = [
-            [f"user:{place}-hears-{worker}" for worker in range(size.workers)] for place in range(size.conversations)
-        ]
-        names = [size.names(place) for place in range(size.conversations)]
-        ids = here.prepare([[*one, *other] for one, other in zip(names, listeners, strict=True)])
-        here.start()
-        pairs = [(name, id) for id, group in zip(ids, names, strict=True) for name in group]
-        talkers = [
-            Talker(name, id, [*here.ports[place:], *here.ports[:place]])
-            for id, group in zip(ids, listeners, strict=True)
-            for place, name in enumerate(group)
-        ]
-        for talker in talkers:
-            talker.done.set()
-        outcome = talk(
-            here,
-            talkers,
-            troubles.nothing,
-            patience=size.patience,
-            others=lambda: senders(here, pairs, size.messages, 2, size.patience),
-        )
+def threads(here: Ground, size: Size) -> Report:
+    """All send at the same time, on threads of two other processes; each conversation has a listener on each worker."""
+    names = [size.names("sends", size.senders) for _ in range(size.conversations)]
+    listeners = [size.names("hears", len(here.workers)) for _ in names]
+    ids = here.prepare([[*one, *other] for one, other in zip(names, listeners, strict=True)])
+    talkers = _talkers(here, ids, listeners, 0)
+    pairs = [(name, id) for id, group in zip(ids, names, strict=True) for name in group]
+
+    def others() -> list[Any]:
+        return senders(here, pairs, size.messages, 2, size.patience)
+
+    outcome = talk(here, talkers, troubles.nothing, patience=size.patience, others=others)
     return Report(outcome, _findings(outcome, set()))
 
 
-def workers_die(folder: Path, size: Size) -> Report:
+def workers_die(here: Ground, size: Size) -> Report:
     """A worker is killed every so often, and started again; clients come back to any."""
-    return _run(folder, size, lambda here: troubles.workers_die(here, size.seed, size.every), allowed=KILLED)
+    return _run(here, size, troubles.workers_die(here, size.seed, size.every), allowed=KILLED)
 
 
-def clients_leave(folder: Path, size: Size) -> Report:
+def workers_die_over_agents(here: Ground, size: Size) -> Report:
+    """The same while agents are asked, who answer everything once."""
+    with Endpoint(ANSWERING_S, size.seed) as endpoint:
+        names = [[name, name.replace("user", "agent")] for name in size.names("asks", size.senders)]
+        ids = here.prepare(names, endpoint.url)
+        pause = len(names) / size.rate if size.rate else ANSWERING_S
+        talkers = _talkers(here, ids, [pair[:1] for pair in names], size.messages, pause=pause, seed=size.seed)
+        answers = Answers(here, ids, len(ids) * size.messages)
+        cause = troubles.workers_die(here, size.seed, size.every)
+        outcome = talk(here, talkers, cause, patience=size.patience, others=lambda: answers.wait(size.patience))
+        outcome.trouble.notes["asked"] = len(endpoint.asked)
+        outcome.trouble.notes["of that again"] = len(endpoint.asked) - len({each.id for each in endpoint.asked})
+        return Report(outcome, _findings(outcome, KILLED) + answers.findings(endpoint.asked))
+
+
+def clients_leave(here: Ground, size: Size) -> Report:
     """Clients leave at random moments and come back to any worker, while they and others send."""
-    with ground(folder, size.workers) as here:
-        comers = [f"user:comes-{number}" for number in range(size.clients)]
-        stayers = size.names(0)
-        ids = here.prepare([[*comers, *stayers]])
-        here.start()
-        ports, stays = here.ports, 0.25
-        pause = size.leaves * stays / size.messages / 2
-        common = {"pause": pause, "seed": size.seed, "ahead": size.ahead}
-        talkers = [
-            Talker(name, ids[0], _from(ports, place), size.messages, leaves=size.leaves, stays=stays, **common)
-            for place, name in enumerate(comers)
-        ]
-        talkers += [
-            Talker(name, ids[0], _from(ports, place), size.messages, **common) for place, name in enumerate(stayers)
-        ]
-        outcome = talk(here, talkers, troubles.nothing, patience=size.patience)
+    comers, stayers = size.names("comes", size.clients), size.names("stays", size.senders)
+    ids = here.prepare([[*comers, *stayers]])
+    options = {"pause": size.leaves * STAYS_S / size.messages / 2, "seed": size.seed, "ahead": size.ahead}
+    talkers = _talkers(here, ids, [comers], size.messages, leaves=size.leaves, stays=STAYS_S, **options)
+    talkers += _talkers(here, ids, [stayers], size.messages, **options)
+    outcome = talk(here, talkers, troubles.nothing, patience=size.patience)
     return Report(outcome, _findings(outcome, set()))
 
 
-def deploy(folder: Path, size: Size) -> Report:
+def deploy(here: Ground, size: Size) -> Report:
     """One worker after the other is asked to end, and replaced."""
-    return _run(folder, size, lambda here: troubles.deploy(here, size.every), allowed=STOPS, whole=True)
+    return _run(here, size, troubles.deploy(here, size.every), allowed=STOPS, whole=True)
 
 
-def redis_dies(folder: Path, size: Size) -> Report:
+def redis_dies(here: Ground, size: Size) -> Report:
     """Redis, which carries the live events, is killed three times, and begins again."""
-
-    def cause(here: Ground) -> Cause:
-        return troubles.redis_dies(here.redis, size.every, down=size.every / 2, times=3)
-
-    return _run(folder, size, cause, allowed=AWAY, whole=True)
+    cause = troubles.redis_dies(here.redis, size.every, down=size.every / 2, times=3)
+    return _run(here, size, cause, allowed=AWAY, whole=True)
 
 
-def database_hangs_up(folder: Path, size: Size) -> Report:
+def database_hangs_up(here: Ground, size: Size) -> Report:
     """PostgreSQL ends the workers' connections again and again."""
-    return _run(folder, size, lambda here: troubles.connections_end(here, size.every / 4), allowed=AWAY)
+    return _run(here, size, troubles.connections_end(here, size.every / 4), allowed=AWAY)
 
 
 ALL: Final[dict[str, Scenario]] = {
     "crowd": crowd,
     "threads": threads,
     "workers-die": workers_die,
+    "workers-die-over-agents": workers_die_over_agents,
     "clients-leave": clients_leave,
     "deploy": deploy,
     "redis-dies": redis_dies,
@@ -167,27 +161,24 @@ ALL: Final[dict[str, Scenario]] = {
 }
 
 
-def _run(
-    folder: Path, size: Size, cause: Callable[[Ground], Cause], *, allowed: set[str], whole: bool = False
-) -> Report:
-    with ground(folder, size.workers) as here:
-        names = [size.names(place) for place in range(size.conversations)]
-        ids = here.prepare(names)
-        here.start()
-        options = {"pause": size.pause, "ahead": size.ahead, "seed": size.seed}
-        talkers = [
-            Talker(name, id, _from(here.ports, place), size.messages, **options)
-            for id, group in zip(ids, names, strict=True)
-            for place, name in enumerate(group)
-        ]
-        outcome = talk(here, talkers, cause(here), patience=size.patience, whole=whole)
+def _run(here: Ground, size: Size, cause: Cause, *, allowed: set[str], whole: bool = False) -> Report:
+    names = [size.names("talks", size.senders) for _ in range(size.conversations)]
+    ids = here.prepare(names)
+    talkers = _talkers(here, ids, names, size.messages, pause=size.pause, ahead=size.ahead, seed=size.seed)
+    outcome = talk(here, talkers, cause, patience=size.patience, whole=whole)
     return Report(outcome, _findings(outcome, allowed))
 
 
-def _from(ports: Sequence[int], place: int) -> list[int]:
-    """Return the ports, from another first one for each place."""
-    first = place % len(ports)
-    return [*ports[first:], *ports[:first]]
+def _talkers(
+    here: Ground, ids: Sequence[str], names: Sequence[Sequence[str]], messages: int, **options: Any
+) -> list[Talker]:
+    """Return a talker for each participant of each conversation, on the workers in turn."""
+    ports = here.ports
+    return [
+        Talker(name, id, [*ports[place % len(ports) :], *ports[: place % len(ports)]], messages, **options)
+        for id, group in zip(ids, names, strict=True)
+        for place, name in enumerate(group)
+    ]
 
 
 def _findings(outcome: Outcome, allowed: set[str]) -> list[str]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import jwt
@@ -68,6 +69,7 @@ class Talker:
         refusals: What it was answered but for acknowledgements.
         left: How often it has left (count).
         latest: When its last message was acknowledged (seconds, monotonic).
+        goes_on: Until when it sends more messages than it should; None = it does not.
         done: Set when all is acknowledged, and it has left as often as it should.
         in_order: Whether it has sent each message after the one before was acknowledged.
     """
@@ -94,7 +96,10 @@ class Talker:
         self.closes: Counter[str] = Counter()
         self.refusals: Counter[str] = Counter()
         self.latest = 0.0
+        self.goes_on: threading.Event | None = None
         self.done = asyncio.Event()
+        if not messages and not leaves:
+            self.done.set()
         self.in_order = ahead == 1
         self._ports, self._place = ports, 0
         self._pause, self._ahead, self._leaves, self._stays = pause, ahead, leaves, stays
@@ -160,7 +165,7 @@ class Talker:
         await socket.send(f'{{"type": "join", "after_seq": {self.last_seq}}}')
         await self._joined.wait()
         sent: deque[tuple[str, asyncio.Future[Frame]]] = deque()
-        for id in [id for id in self.ids if id not in self.acknowledged]:
+        for id in self._left_to_send():
             if self._pause:
                 await asyncio.sleep(2 * self._pause * self._chance.random())
             sent.append((id, await self._send(socket, id)))
@@ -169,6 +174,13 @@ class Talker:
         while sent:
             await self._settle(socket, *sent.popleft())
         self._look_whether_done()
+
+    def _left_to_send(self) -> Iterator[str]:
+        """Give what is not acknowledged, and then what is to be sent beyond that."""
+        yield from [id for id in self.ids if id not in self.acknowledged]
+        while self.goes_on is not None and not self.goes_on.is_set():
+            self.ids.append(f"{self.name} {len(self.ids) + 1}")
+            yield self.ids[-1]
 
     async def _send(self, socket: ClientConnection, id: str) -> asyncio.Future[Frame]:
         self._waiting[id] = future = asyncio.get_running_loop().create_future()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -12,13 +12,14 @@ from .ground import Ground
 from .talker import Talker
 
 STORED: Final = """
-    SELECT conversation_id, seq, id, sender_id, client_id FROM phoenix_chat_message ORDER BY conversation_id, seq
+    SELECT conversation_id, seq, id, sender_id, client_id FROM phoenix_chat_message
+    WHERE conversation_id = ANY(%s) ORDER BY conversation_id, seq
 """
 WRONG: Final = (
     *("lost", "unasked", "unacknowledged", "repeated", "holes", "disordered"),
     *("unequal", "doubled", "skipped", "truncated"),
 )
-PLACES: Final = "SELECT id, last_seq FROM phoenix_chat_conversation"
+PLACES: Final = "SELECT id, last_seq FROM phoenix_chat_conversation WHERE id = ANY(%s)"
 
 
 class Sent(NamedTuple):
@@ -97,20 +98,21 @@ def sent_by(talker: Talker) -> Sent:
     return Sent(talker.conversation, talker.name, talker.ids, talker.acknowledged, talker.in_order)
 
 
-def last_places(ground: Ground) -> dict[str, int]:
-    """Return the last place of each conversation."""
-    return dict(ground.rows(PLACES))
+def last_places(ground: Ground, conversations: Iterable[str]) -> dict[str, int]:
+    """Return the last place of each of these conversations."""
+    return dict(ground.rows(PLACES, [list(conversations)]))
 
 
 def judge(ground: Ground, sent: Sequence[Sent], listeners: Sequence[Talker]) -> Verdict:
-    """Return the verdict; everybody has ended."""
+    """Return the verdict on all conversations that have a listener; everybody has ended."""
+    conversations = {listener.conversation for listener in listeners}
     verdict = Verdict(listeners=len(listeners))
     truth: dict[str, list[tuple[int, str, str]]] = defaultdict(list)
     of: dict[tuple[str, str], list[tuple[int, str, str]]] = defaultdict(list)
-    for conversation, seq, id, sender, client_id in ground.rows(STORED):
+    for conversation, seq, id, sender, client_id in ground.rows(STORED, [list(conversations)]):
         truth[conversation].append((seq, id, client_id))
         of[conversation, sender].append((seq, id, client_id))
-    for conversation, last in last_places(ground).items():
+    for conversation, last in last_places(ground, conversations).items():
         verdict.holes += [seq for seq, _, _ in truth[conversation]] != list(range(1, last + 1))
     verdict.stored = sum(map(len, truth.values()))
     for each in sent:
