@@ -57,9 +57,12 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "ninja",  # the files of the page at /chat/docs
     "phoenix_sessions",
     "phoenix_sessions.backends.database",  # its tables; they stay empty unless PHOENIX_SESSIONS_BACKEND=database
+    "phoenix_sessions.contrib.chat",
     "shop",
+    "talk",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

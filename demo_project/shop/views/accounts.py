@@ -25,7 +25,8 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     """Make an account and log in."""
     form = UserCreationForm(request.POST or None)
     if form.is_valid():
-        return _welcome(request, form.save())
+        welcome(request, form.save())
+        return HttpResponseRedirect(_next(request))
     return render(request, "shop/account.html", {"form": form, "new": True})
 
 
@@ -37,7 +38,8 @@ def log_in(request: HttpRequest) -> HttpResponse:
     """Log in."""
     form = AuthenticationForm(request, request.POST or None)
     if form.is_valid():
-        return _welcome(request, form.get_user())
+        welcome(request, form.get_user())
+        return HttpResponseRedirect(_next(request))
     return render(request, "shop/account.html", {"form": form, "new": False})
 
 
@@ -48,7 +50,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
     return redirect("counter")
 
 
-def _welcome(request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
+def welcome(request: HttpRequest, user: AbstractBaseUser) -> None:
     """Log in, and let a customer's session take over the state of the guest's.
 
     Logging in gives the visitor another session id; the guest's session moves to it, and there a snapshot of its state
@@ -63,7 +65,6 @@ def _welcome(request: HttpRequest, user: AbstractBaseUser) -> HttpResponse:
     process = AdminSession if getattr(user, "is_staff", False) else UserSession
     customer = sessions.start_session(guest.id, process, args={"customer": user.get_username()}, snapshot=snapshot)
     customer.dispatch("delivery.drop")
-    return HttpResponseRedirect(_next(request))
 
 
 def _next(request: HttpRequest) -> str:
