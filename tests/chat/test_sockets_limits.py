@@ -1,14 +1,17 @@
 """What a client sends in vain is answered, and what it does not read costs no more than its window."""
 
+import asyncio
+import gc
 import json
 
 import pytest
-from chat.talking import KEY, joined, talking
+from channels.layers import get_channel_layer
+from chat.talking import KEY, application, joined, talking, token
 
 from phoenix_sessions import pump
 from phoenix_sessions.contrib.chat.consumers import ConversationConsumer, codes
 from phoenix_sessions.contrib.chat.consumers.flood import Bucket
-from phoenix_sessions.contrib.chat.consumers.frames import BadFrame, decode
+from phoenix_sessions.contrib.chat.consumers.frames import BadFrame, Joined, decode
 from phoenix_sessions.contrib.chat.gateway import gateway
 from phoenix_sessions.contrib.chat.types import Draft
 
@@ -140,6 +143,69 @@ async def test_too_many_messages_without_an_answer_are_pushed_back(chat, dm, mon
         while len(alice.of("ack")) < 2:
             await alice.frame()
         assert (await alice.post(client_id="2"))["seq"] == 3
+
+
+async def test_an_error_does_not_repeat_all_that_came(chat, dm):
+    async with joined(dm, chat.alice) as alice:
+        for field in ("type", "kind", "x"):
+            await alice.put(json.dumps({"type": "send", "client_id": "a", "content": {}, field: "y" * 200_000}))
+            await alice.put(json.dumps({"type": "send", "client_id": "a", "content": {}, "y" * 200_000: 1}))
+            for _ in range(2):
+                assert len((await alice.until("error"))["message"]) < 300
+
+
+async def test_refusals_are_counted_by_their_codes(chat, dm, monkeypatch):
+    before = gateway.counters.now().refusals
+    monkeypatch.setattr(ConversationConsumer, "max_unanswered", 1)
+    async with joined(dm, chat.alice) as alice:
+        await alice.put("nonsense")
+        await alice.say("read", seq=9)
+        await alice.say("typing")  # too much is not answered yet
+        assert {(await alice.frame())["type"] for _ in range(3)} == {"error", "backpressure"}
+    for bearer, code in ((token(chat.carol), 4403), ("wrong", 4401)):
+        async with talking(f"/conversation/{dm}", bearer=bearer) as stranger:
+            await stranger.say("join")
+            assert await stranger.close_code() == code
+    after = gateway.counters.now().refusals
+    new = {code: count - before.get(code, 0) for code, count in after.items() if count != before.get(code, 0)}
+    assert new == {"bad_frame": 1, "not_found": 1, "backpressure": 1, "unauthorized": 1, "unauthenticated": 1}
+
+
+async def test_the_first_page_is_not_kept_once_it_is_sent(chat, dm):
+    await gateway.aappend(Draft(dm, chat.alice, {"text": "one"}))
+    async with joined(dm, chat.bob) as bob:
+        await bob.say("read")
+        await bob.until("read")
+        assert not [each for each in gc.get_objects() if isinstance(each, Joined)]
+
+
+async def test_a_sites_channel_layer_is_not_listened_to(chat, dm, settings):
+    settings.CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    async with joined(dm, chat.bob):
+        assert not get_channel_layer().channels
+
+
+async def test_what_a_server_does_not_take_any_more_is_no_fault(chat, dm, caplog):
+    """As with uvicorn, once pings were in vain: it raises, and says later that the client has gone."""
+    incoming, outgoing, in_vain = asyncio.Queue(), asyncio.Queue(), asyncio.Event()
+
+    async def send(message):
+        if in_vain.is_set() or "hello" in message.get("text", ""):
+            in_vain.set()
+            raise RuntimeError("Unexpected ASGI message")
+        await outgoing.put(message)
+
+    scope = {"type": "websocket", "path": f"/conversation/{dm}", "subprotocols": [f"bearer.{token(chat.bob)}"]}
+    serving = asyncio.create_task(application(scope, incoming.get, send))
+    for message in ({"type": "websocket.connect"}, {"type": "websocket.receive", "text": '{"type":"join"}'}):
+        await incoming.put(message)
+        await outgoing.get()
+    await gateway.aappend(Draft(dm, chat.alice, {"text": "hello"}))
+    await in_vain.wait()
+    await gateway.aappend(Draft(dm, chat.alice, {"text": "hello"}))
+    await incoming.put({"type": "websocket.disconnect", "code": 1006})
+    await serving
+    assert not [record for record in caplog.records if record.name.startswith("phoenix_sessions")]
 
 
 # -- clients that do not read ------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from typing import Any, Final
 import jwt
 import msgspec
 from asgiref.sync import sync_to_async
+from channels.db import database_sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
@@ -149,7 +150,8 @@ async def aparticipant_of_scope(scope: Mapping[str, Any], token: str | None) -> 
     """
     if token is not None:
         return verify(token)
-    caller: Caller = await sync_to_async(caller_of_user)(scope.get("user"))
+    find = database_sync_to_async(caller_of_user)  # no request is over after which connections are closed
+    caller: Caller = await find(scope.get("user"))
     return caller.participant
 
 
@@ -176,7 +178,7 @@ def _claims(token: str) -> dict[str, Any]:
         )
     except jwt.ExpiredSignatureError as error:
         raise _refused("it has expired") from error
-    except (jwt.PyJWTError, ValueError, RecursionError) as error:  # the header's JSON is anybody's
+    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:  # the header's JSON is anybody's
         raise _refused("it must be signed with the site's key, be for its audience, and say exp and sub") from error
 
 

@@ -10,11 +10,12 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import Any, ClassVar, Final
 
 from ..conf import get_config
 from ..errors import ChatError, backpressure
-from ..events import ChangedLarge, Event, Presence, Removed, Sent, SentLarge, Typing
+from ..events import ChangedLarge, Disabled, Event, Presence, Removed, Sent, SentLarge, Typing
 from ..feeds import ConversationFeed
 from ..gateway import gateway
 from ..presence import Visit, rooms
@@ -50,7 +51,6 @@ class ConversationConsumer(ChatSocket):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._joined = False
         self._marking = asyncio.Lock()
         self._visit: Visit | None = None
         self._presence: dict[str, bool] = {}
@@ -79,7 +79,7 @@ class ConversationConsumer(ChatSocket):
         """Take a frame of a participant."""
         if isinstance(frame, Join):
             await self._join(frame.after_seq)
-        elif not self._joined:
+        elif not self.following:
             message, client_id = "join first, by a frame join", getattr(frame, "client_id", None)
             await self.refuse(ErrorFrame("not_joined", message, client_id))
         elif isinstance(frame, Send):
@@ -111,47 +111,42 @@ class ConversationConsumer(ChatSocket):
     # -- joining -------------------------------------------------------------------------------------------------------
 
     async def _join(self, after_seq: int | None) -> None:
-        if self._joined:
+        if self.following:
             await self.refuse(ErrorFrame("conflict", "joined already"))
             return
         feed = ConversationFeed(self.conversation, self.viewer)
         try:
             joined = await feed.join(after_seq)
-        except BaseException as error:
-            await feed.close()
-            if not isinstance(error, Exception):
-                raise
+        except Exception as error:
             await self._refuse_join(error)
             return
         if self.over:
             await feed.close()
             return
-        self._joined = True
+        self.following = True
         self._visit = visit = rooms.enter(self.conversation, self.viewer, self._tell_presence)
         page = _first(joined.messages, self.page_bytes)
         first = Joined(page, joined.last_seq, joined.truncated, joined.more_before, joined.conversation, visit.present)
-        self.at_work(self._follow(feed, first, joined.messages[len(page) :]))
+        self.at_work(self._follow(feed, deque([first, *map(Sent, joined.messages[len(page) :])])))
 
     async def _refuse_join(self, error: Exception) -> None:
-        """Let go who may not join; who cannot join just now, or not in this way, may try again."""
-        if isinstance(error, ChatError) and error.code not in ("unauthorized", "not_found", "disabled"):
+        """Let go who may not join, or not here; who cannot join just now, or not in this way, may try again."""
+        if isinstance(error, ChatError) and error.code in ("invalid", "unavailable"):
             await self.refuse(refusal(error))
         else:
             await self.fail(error)
 
-    async def _follow(self, feed: ConversationFeed, joined: Joined, rest: tuple[Message, ...]) -> None:
+    async def _follow(self, feed: ConversationFeed, page: deque[OutFrame]) -> None:
         try:
-            await self.say(joined)
-            for message in rest:
-                await self.say(Sent(message))
+            while page:
+                await self.say(page.popleft())
             while (event := await feed.next()) is not None:
                 if (frame := self._shown(event)) is not None:
                     await self.say(frame)
             await self.hang_up(RECONNECT)
         except ChatError as error:
             if error.code == "unauthorized":
-                await self.say_if_room(Removed(self.conversation, self.viewer))
-                await self.hang_up(FORBIDDEN)
+                await self.hang_up(FORBIDDEN, Removed(self.conversation, self.viewer))
             else:
                 await self.fail(error)
         except Exception as error:
@@ -165,7 +160,7 @@ class ConversationConsumer(ChatSocket):
                 if participant == self.viewer:
                     return None
                 return TypingFrame(conversation, participant, int(get_config().typing_seconds * 1000))
-            case Presence() | SentLarge() | ChangedLarge():
+            case Presence() | SentLarge() | ChangedLarge() | Disabled():
                 return None
         return event
 
@@ -173,7 +168,7 @@ class ConversationConsumer(ChatSocket):
 
     def _tell_presence(self, participant: str, online: bool) -> None:
         """Tell of somebody's coming or going; of what waits, the latest is told."""
-        if participant == self.viewer:
+        if participant == self.viewer or self._visit is None:  # ``joined`` says who is here when it begins
             return
         self._presence[participant] = online
         if not self._presence_goes:

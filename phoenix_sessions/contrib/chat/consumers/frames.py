@@ -182,6 +182,7 @@ class _Named(msgspec.Struct):
 _decoder: Final = msgspec.json.Decoder(InFrame)
 _namer: Final = msgspec.json.Decoder(_Named)
 _encoder: Final = msgspec.json.Encoder()
+_WHY: Final = 200
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeEncodeError, RecursionError)
 
 
@@ -202,7 +203,8 @@ def decode(text: str | None, most: int) -> InFrame:
     try:
         frame: InFrame = _decoder.decode(text)
     except _UNREADABLE as error:
-        raise BadFrame("bad_frame", f"not a frame of this protocol: {error}", _client_id(text)) from error
+        why = str(error)[:_WHY]  # it may repeat what came
+        raise BadFrame("bad_frame", f"not a frame of this protocol: {why}", _client_id(text)) from error
     return frame
 
 

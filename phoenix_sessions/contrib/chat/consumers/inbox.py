@@ -26,6 +26,7 @@ class InboxConsumer(ChatSocket):
         participant = self.scope["url_route"]["kwargs"]["participant"]
         if participant != self.participant:
             raise unauthorized()
+        self.following = True
         self.at_work(self._follow(InboxFeed(participant)))
 
     async def take(self, frame: InFrame) -> None:

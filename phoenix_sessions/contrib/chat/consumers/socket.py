@@ -15,14 +15,18 @@ import logging
 from functools import partial
 from typing import Any, ClassVar, Final
 
+from phoenix_sessions import sessions
+
+from .. import agents
 from ..auth import Unauthenticated, aparticipant_of_scope
 from ..conf import get_config
 from ..errors import ChatError
 from ..gateway import gateway
 from ..kinds import ParticipantStatus
-from .codes import FORBIDDEN, UNAUTHENTICATED
+from .codes import FORBIDDEN, RECONNECT, UNAUTHENTICATED
 from .flood import Bucket
 from .frames import AckFrames, Auth, BadFrame, ErrorFrame, InFrame, Send, decode
+from .leaving import open_sockets
 from .standing import scope_now
 from .wire import Wire, now
 
@@ -52,6 +56,7 @@ class ChatSocket(Wire):
         super().__init__(*args, **kwargs)
         self.participant: str | None = None
         self._token: str | None = None
+        self._waiting: asyncio.Task[None] | None = None
         self._frames = Bucket(self.frames_per_second, self.frame_burst)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -75,20 +80,24 @@ class ChatSocket(Wire):
 
     async def connect(self) -> None:
         """Accept, so that a close code can be told, and find out who comes."""
+        agents.start()
         offered = self.scope.get("subprotocols", [])
         await self.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
+        open_sockets.add(self)
+        if sessions.stopping:
+            await self.hang_up(RECONNECT)
+            return
         tokens = [each[len(BEARER) :] for each in offered if each.startswith(BEARER)]
         await self._identify(tokens[0] if tokens else None, last_chance=bool(tokens))
         if self.participant is None and not self.over:
-            self.at_work(self._close_unless_known())
+            self._waiting = self.at_work(self._close_unless_known())
 
     async def _identify(self, token: str | None, *, last_chance: bool) -> None:
         try:
             participant = await aparticipant_of_scope(self.scope, token)
         except Unauthenticated as error:
             if last_chance:
-                await self.say_if_room(ErrorFrame("unauthenticated", error.message))
-                await self.hang_up(UNAUTHENTICATED)
+                await self._turn_away(ErrorFrame("unauthenticated", error.message))
             return
         except Exception as error:
             await self.fail(error)
@@ -96,12 +105,12 @@ class ChatSocket(Wire):
         self._token = token
         try:
             await self._must_be_active(participant)
-            self.participant = participant
-            await self.admitted()
+            if not self.over:
+                self.participant = participant
+                await self.admitted()
+                self.at_work(self._recheck(participant))
         except Exception as error:
             await self.fail(error)
-        else:
-            self.at_work(self._recheck(participant))
 
     async def _must_be_active(self, participant: str) -> None:
         shown = await gateway.ashow_participant(participant)
@@ -110,11 +119,14 @@ class ChatSocket(Wire):
 
     async def _close_unless_known(self) -> None:
         await asyncio.sleep(self.auth_timeout)
-        if self.participant is None:
-            await self.hang_up(UNAUTHENTICATED)
+        await self._turn_away(ErrorFrame("unauthenticated", "nobody has said in time who it is"))
+
+    async def _turn_away(self, frame: ErrorFrame) -> None:
+        gateway.counters.refused(frame.code)
+        await self.hang_up(UNAUTHENTICATED, frame)
 
     async def _recheck(self, participant: str) -> None:
-        while True:
+        while not self.over:
             await asyncio.sleep(self.recheck_seconds)
             try:
                 scope = self.scope if self._token is not None else await scope_now(self.scope)
@@ -136,9 +148,13 @@ class ChatSocket(Wire):
         while True:
             message = await receive()
             if message["type"] != "websocket.receive":
+                self.over |= message["type"] == "websocket.disconnect"  # whatever is sent from now on is too late
                 return message
             if not self.over:
-                await self._take(message.get("text"))
+                try:
+                    await self._take(message.get("text"))
+                except Exception as error:
+                    await self.fail(error)
 
     async def _take(self, text: str | None) -> None:
         config = get_config()
@@ -154,6 +170,8 @@ class ChatSocket(Wire):
             await self.refuse(ErrorFrame("rate_limited", "too many frames", None, int(wait * 1000) + 1))
         elif self.participant is None:
             if isinstance(frame, Auth):
+                if self._waiting is not None:
+                    self._waiting.cancel()  # how long it takes to find out is not the client's fault
                 await self._identify(frame.token, last_chance=True)
             else:
                 message = "say who you are first, by a frame auth"

@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from channels.auth import get_user
+from channels.db import database_sync_to_async
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 
 
 async def scope_now(scope: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a socket's scope with the user that its session has now."""
-    key = await sync_to_async(_key)(scope.get("session"))
+    key = await database_sync_to_async(_key)(scope.get("session"))
     if key is None:
         return scope
     fresh = {**scope, "session": import_module(settings.SESSION_ENGINE).SessionStore(key)}

@@ -5,6 +5,7 @@ Rules:
     2. Whatever fails is a frame, or a documented close code; a flood of refusals closes.
     3. What a client has asked for is done, also if it leaves meanwhile: what was stored is told to the others.
     4. Clean-up is in ``finally``: servers cancel consumers without calling ``disconnect``.
+    5. What a server does not take any more was for a client that has gone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Coroutine
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
@@ -21,14 +22,21 @@ from phoenix_sessions import BackendUnavailable, ShuttingDown
 from phoenix_sessions.window import Window
 
 from ..errors import ChatError
+from ..gateway import gateway
 from .codes import FORBIDDEN, POLICY, RECONNECT, SERVER_ERROR, TOO_SLOW, TRY_LATER
 from .flood import Bucket
 from .frames import BackpressureFrame, ErrorFrame, OutFrame, encode, refusal
+from .leaving import open_sockets
 
 logger = logging.getLogger("phoenix_sessions.chat")
 
 _asked: set[asyncio.Task[None]] = set()
 """What clients have asked for; it outlives them."""
+
+_LAST_WORD: Final = 1.0
+"""How long the last frame of a connection may take (seconds), and at the stop all answers."""
+_GONE: Final = (OSError, RuntimeError)
+"""What servers raise where the client has gone; the second is uvicorn's, after pings in vain."""
 
 
 class Wire(AsyncWebsocketConsumer):
@@ -36,11 +44,13 @@ class Wire(AsyncWebsocketConsumer):
 
     Attributes:
         window_size: How many frames may be unacknowledged (count).
-        ack_timeout: How long a client may leave the window full (seconds).
+        channel_layer_alias: None: no channel layer is listened to, which would cost each connection a task.
+        ack_timeout: How long a client may leave the window full, or one frame unread (seconds).
         errors_per_second, error_burst: How many of its frames may be refused.
         max_unanswered: How much that it has asked for may wait for its answer (count).
     """
 
+    channel_layer_alias: ClassVar[str | None] = None
     window_size: ClassVar[int] = 32
     ack_timeout: ClassVar[float] = 60.0
     errors_per_second: ClassVar[float] = 5.0
@@ -50,20 +60,21 @@ class Wire(AsyncWebsocketConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.over = False
+        self.following = False
         self.window = Window(self.window_size, self.ack_timeout)
         self._turn = asyncio.Lock()
         self._errors = Bucket(self.errors_per_second, self.error_burst)
         self._unanswered = 0
         self._own: set[asyncio.Task[None]] = set()
+        self._answers: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection, and leave nothing behind however it ends."""
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self.over = True
-            self.left()
-            if own := self._cancel_own():
+            open_sockets.discard(self)
+            if own := self._end():
                 await asyncio.wait(own)
 
     def left(self) -> None:
@@ -73,8 +84,9 @@ class Wire(AsyncWebsocketConsumer):
         """Do what a client asked for, and answer; it is begun in the order of asking."""
         self._unanswered += 1
         task = asyncio.get_running_loop().create_task(self._answer(work, client_id))
-        _asked.add(task)
-        task.add_done_callback(_asked.discard)
+        for tasks in (_asked, self._answers):
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
 
     @property
     def crowded(self) -> bool:
@@ -91,6 +103,7 @@ class Wire(AsyncWebsocketConsumer):
         except Exception:
             logger.exception("cannot do what a client asked for")
             frame = ErrorFrame("failed", "the server failed; it may have been done", client_id)
+        _count(frame)
         if frame is None:
             self._unanswered -= 1
         elif not self.over:
@@ -110,56 +123,79 @@ class Wire(AsyncWebsocketConsumer):
                 return
             try:
                 number = await self.window.take()
+                if self.over:
+                    return
+                self._unanswered -= answers
+                async with asyncio.timeout(self.ack_timeout):
+                    await self.send(text_data=encode(frame, number))
             except TimeoutError:
                 await self.hang_up(TOO_SLOW)
-                return
-            self._unanswered -= answers
-            if not self.over:
-                with contextlib.suppress(OSError):  # the client has gone, as the consumer is about to hear
-                    await self.send(text_data=encode(frame, number))
-
-    async def say_if_room(self, frame: OutFrame) -> None:
-        """Send a last frame, unless the client does not read."""
-        if not self.window.full:
-            await self.say(frame)
+            except _GONE:  # as the consumer is about to hear
+                self._end()
 
     async def refuse(self, frame: ErrorFrame | BackpressureFrame) -> None:
         """Answer what cannot be done, without waiting; too many of these close."""
+        _count(frame)
         if self._errors.take(now()):
             await self.hang_up(POLICY)
         else:
             self.at_work(self.say(frame))
 
-    async def hang_up(self, code: int) -> None:
-        """Close, and take and send nothing more."""
+    # -- the end -------------------------------------------------------------------------------------------------------
+
+    async def hang_up(self, code: int, last: OutFrame | None = None) -> None:
+        """Close, and take and send nothing more.
+
+        Args:
+            code: Why.
+            last: What is said before, unless the client does not read.
+        """
+        if last is not None and not self.window.full:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LAST_WORD):
+                    await self.say(last)
         if self.over:
             return
-        self.over = True
-        self.left()
-        self._cancel_own()
-        with contextlib.suppress(OSError):  # the client was first
+        self._end()
+        with contextlib.suppress(*_GONE):  # the client was first
             await self.close(code)
+        open_sockets.discard(self)
 
     async def fail(self, error: Exception) -> None:
         """Close as the error says."""
-        if isinstance(error, ChatError):
-            await self.say_if_room(refusal(error))
-            passing = error.code in ("unavailable", "backpressure", "rate_limited")
-            await self.hang_up(TRY_LATER if passing else FORBIDDEN)
-        elif isinstance(error, ShuttingDown):
-            await self.hang_up(RECONNECT)
-        elif isinstance(error, BackendUnavailable):
-            await self.hang_up(TRY_LATER)
-        else:
+        last = refusal(error) if isinstance(error, ChatError) else None
+        _count(last)
+        code = _code_of(error)
+        if code == SERVER_ERROR:
             logger.error("%s failed", type(self).__qualname__, exc_info=error)
-            await self.hang_up(SERVER_ERROR)
+        await self.hang_up(code, last)
+
+    def send_away(self) -> None:
+        """Have the client come back elsewhere, once it has its answers."""
+        self.at_work(self._leave())
+
+    async def _leave(self) -> None:
+        if self._answers:
+            await asyncio.wait(self._answers, timeout=_LAST_WORD)
+        await self.hang_up(RECONNECT)
 
     def at_work(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Have something done as long as the connection is there, and return its task."""
         task = asyncio.get_running_loop().create_task(work)
         self._own.add(task)
-        task.add_done_callback(self._own.discard)
+        task.add_done_callback(self._done)
         return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._own.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self.at_work(self.fail(error))
+
+    def _end(self) -> set[asyncio.Task[None]]:
+        """Do nothing more for this connection; returns what was at work for it."""
+        self.over = True
+        self.left()
+        return self._cancel_own()
 
     def _cancel_own(self) -> set[asyncio.Task[None]]:
         """Cancel what is done for this connection, but for the task that asks; returns it."""
@@ -167,6 +203,23 @@ class Wire(AsyncWebsocketConsumer):
         for task in own:
             task.cancel()
         return own
+
+
+def _count(frame: OutFrame | None) -> None:
+    """Count a refusal."""
+    if isinstance(frame, ErrorFrame | BackpressureFrame):
+        gateway.counters.refused(frame.code if isinstance(frame, ErrorFrame) else "backpressure")
+
+
+def _code_of(error: Exception) -> int:
+    match error:
+        case ShuttingDown() | ChatError(reason="draining"):
+            return RECONNECT
+        case BackendUnavailable() | ChatError(code="unavailable" | "backpressure" | "rate_limited"):
+            return TRY_LATER
+        case ChatError():
+            return FORBIDDEN
+    return SERVER_ERROR
 
 
 def now() -> float:
