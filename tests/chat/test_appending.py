@@ -35,6 +35,31 @@ def test_what_is_stored_is_what_was_answered(chat, dm):
     assert stored.message.content == content
 
 
+NUMBERS = [1e308, -1e-300, 1e23, 1.0, -0.0, 10**40, 0.1]
+
+
+def test_numbers_stay_as_they_were_sent(chat, dm):
+    """PostgreSQL's jsonb would give each of the first two back with 300 digits."""
+    given = {"numbers": NUMBERS, "b": 1, "a": 2}
+    (stored,) = storage.append_batch([Draft(dm, chat.alice, given, metadata=given)])
+    edited = storage.edit_message(dm, chat.alice, stored.message.id, given, given)
+    [found] = storage.history(dm, chat.bob).messages
+    assert [repr(each.content) for each in (stored.message, edited, found)] == [repr(given)] * 3
+    assert repr(found.metadata) == repr(given)
+
+
+def test_the_numbers_of_other_metadata_stay_too(chat):
+    given = {"numbers": NUMBERS}
+    storage.update_participant(chat.alice, metadata=given)
+    id = storage.create_conversation(chat.alice, [chat.bob], metadata=given).conversation.id
+    found = [
+        storage.show_participant(chat.alice).metadata,
+        storage.show_conversation(id, None).metadata,
+        storage.inbox(chat.bob).items[0].conversation.metadata,
+    ]
+    assert list(map(repr, found)) == [repr(given)] * 3
+
+
 def test_moments_have_microseconds_and_a_zone_and_never_go_back(chat, dm, monkeypatch):
     later = datetime.datetime(2100, 1, 2, 3, 4, 5, 678901, datetime.UTC)
     monkeypatch.setattr("phoenix_sessions.contrib.chat.storage.appending.now", lambda: later)

@@ -5,6 +5,7 @@ import threading
 import pytest
 from chat.refusing import code
 from django.db import connections
+from django.db.transaction import atomic
 
 from phoenix_sessions.contrib.chat import storage
 from phoenix_sessions.contrib.chat.errors import ChatError
@@ -102,6 +103,22 @@ def test_racing_wishes_for_a_pairs_own_conversation_get_one(chat):
     assert [each.new for each in made].count(True) == 1
 
 
+def test_a_pairs_conversation_that_an_isolated_transaction_cannot_see_is_asked_for_again(chat_on_server):
+    chat = chat_on_server
+    with atomic(using=chat.alias), connections[chat.alias].cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+        other = threading.Thread(target=create_and_leave, args=[chat.alias, chat.alice, chat.bob])
+        other.start()
+        other.join()
+        assert code(storage.create_conversation, chat.alice, [chat.bob], once=True) == "unavailable"
+    assert not storage.create_conversation(chat.alice, [chat.bob], once=True).new
+
+
+def create_and_leave(alias, creator, other):
+    storage.create_conversation(creator, [other])
+    connections[alias].close()
+
+
 @pytest.mark.parametrize(
     ("verb", "args"),
     [
@@ -121,12 +138,23 @@ def test_racing_wishes_for_a_pairs_own_conversation_get_one(chat):
 )
 def test_who_is_no_member_learns_nothing(chat, dm, verb, args):
     answers = []
-    for conversation in (dm, NOWHERE, "\0", "no id"):
+    for conversation in (dm, NOWHERE, "\0", "no id", "\ud800", 7):
         with pytest.raises(ChatError) as caught:
             verb(conversation, chat.carol, *args)
         answers.append((caught.value.code, str(caught.value), caught.value.fields))
     assert set(map(str, answers)) == {str(answers[0])}
     assert answers[0][0] == "unauthorized"
+
+
+@pytest.mark.parametrize("nobody", ["\0", "\ud800", "ü", 7])
+def test_what_cannot_be_an_id_is_nobodys(chat, dm, nobody):
+    """A lone surrogate is what a JSON parser makes of a broken escape, and no database takes it."""
+    assert code(storage.history, dm, nobody) == "unauthorized"
+    assert code(storage.mark_read, dm, nobody) == "unauthorized"
+    assert code(storage.find_message, dm, chat.alice, nobody) == "not_found"
+    assert code(storage.show_participant, nobody) == "invalid"
+    assert storage.inbox_items(chat.alice, [nobody, dm])[0].conversation.id == dm
+    assert storage.inbox_items(nobody, [dm]) == ()
 
 
 def test_the_site_itself_sees_everything(chat, dm):

@@ -1,5 +1,7 @@
 """History, edits, deletes, marks and inboxes."""
 
+import datetime
+
 import pytest
 from chat.refusing import code
 from django.db import connections
@@ -61,6 +63,24 @@ def test_a_message_is_edited_by_its_sender(chat, ten):
     assert (edited.seq, edited.content, edited.metadata) == (10, {"text": "new"}, {"why": "typo"})
     assert edited.edited_at > edited.created_at
     assert storage.edit_message(ten, chat.alice, last.id, {}).metadata == {"why": "typo"}
+
+
+def test_each_change_has_a_later_moment_though_a_workers_clock_is_late(chat, ten, monkeypatch):
+    """Whoever hears of two changes in the wrong order keeps the later one."""
+    last = storage.history(ten, chat.alice).messages[-1]
+    early = last.created_at - datetime.timedelta(seconds=9)
+    monkeypatch.setattr("phoenix_sessions.contrib.chat.storage.changing.now", lambda: early)
+    edited = [storage.edit_message(ten, chat.alice, last.id, {"text": text}).edited_at for text in "ab"]
+    deleted = storage.delete_message(ten, chat.alice, last.id)
+    assert last.created_at < edited[0] < edited[1] < deleted.deleted_at
+    assert storage.find_message(ten, chat.bob, last.id) == deleted
+
+
+def test_metadata_that_would_be_too_large_today_does_not_stand_in_the_way_of_an_edit(chat, dm, settings):
+    (stored,) = storage.append_batch([Draft(dm, chat.alice, {}, metadata={"x": "y" * 100})])
+    settings.PHOENIX_SESSIONS_CHAT = {"DATABASE": chat.alias, "MAX_METADATA_BYTES": 50}
+    assert storage.edit_message(dm, chat.alice, stored.message.id, {"a": 1}).metadata == stored.message.metadata
+    assert storage.find_message(dm, chat.bob, stored.message.id).metadata == stored.message.metadata
 
 
 def test_a_message_is_deleted_with_what_it_says(chat, ten):
@@ -135,10 +155,11 @@ def test_an_inbox_has_the_last_activity_first_with_the_last_message(chat, ten, g
     assert items[0].conversation.members == ()
 
 
-@pytest.mark.parametrize("content", [{}, {"text": 5}, {"text": None}, {"text": {"a": 1}}])
+@pytest.mark.parametrize("content", [{}, {"text": 5}, {"text": True}, {"text": None}, {"text": {"a": 1}}])
 def test_a_preview_of_any_content(chat, dm, content):
     (stored,) = storage.append_batch([Draft(dm, chat.alice, content)])
-    assert storage.inbox(chat.bob).items[0].last_message.seq == 1
+    preview = storage.inbox(chat.bob).items[0].last_message
+    assert (preview.seq, preview.text) == (1, "")
     storage.delete_message(dm, chat.alice, stored.message.id)
     preview = storage.inbox(chat.bob).items[0].last_message
     assert (preview.deleted, preview.text) == (True, "")
@@ -165,7 +186,9 @@ def test_an_inbox_is_paged(chat):
     assert [each.id for each in storage.list_conversations(chat.alice)[0]] == found
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "2026-01-01T00:00:00/x", "2026-01-01T00:00:00+00:00/", 7])
+@pytest.mark.parametrize(
+    "cursor", ["", "x", "2026-01-01T00:00:00/x", "2026-01-01T00:00:00+00:00/", "2026-01-01T00:00:00+00:00/\ud800", 7]
+)
 def test_a_cursor_is_that_of_a_page(chat, cursor):
     assert code(storage.inbox, chat.alice, cursor=cursor) == "invalid"
 

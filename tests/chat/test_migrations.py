@@ -26,8 +26,8 @@ def test_a_message_has_four_indexes_and_no_more(postgresql):
         cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = 'phoenix_chat_message'")
         columns = sorted(row[0].partition(" USING btree ")[2] for row in cursor.fetchall())
     assert columns == [
-        "(conversation_id, sender_id, client_id)",
-        "(conversation_id, sender_id, seq)",
-        "(conversation_id, seq)",
+        "(conversation_id, sender_id, client_id) WHERE (client_id IS NOT NULL)",
+        "(conversation_id, sender_id, seq) WHERE ((sender_id)::text > ''::text)",
+        "(conversation_id, seq) WHERE (seq > 0)",
         "(id)",
     ]

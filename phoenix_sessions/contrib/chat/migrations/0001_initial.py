@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from ..models.fields import KeyField
+from ..models.fields import KeptJSONField, KeyField
 
 
 class Migration(migrations.Migration):
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                         choices=[("active", "active"), ("disabled", "disabled")], default="active", max_length=16
                     ),
                 ),
-                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("metadata", KeptJSONField(blank=True, default=dict)),
                 ("created_at", models.DateTimeField()),
             ],
             options={
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("title", models.CharField(blank=True, max_length=255)),
-                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("metadata", KeptJSONField(blank=True, default=dict)),
                 ("last_seq", models.BigIntegerField(default=0)),
                 ("last_message_at", models.DateTimeField(blank=True, null=True)),
                 ("created_at", models.DateTimeField()),
@@ -87,7 +87,12 @@ class Migration(migrations.Migration):
                 (
                     "status",
                     models.CharField(
-                        choices=[("delivered", "delivered"), ("failed", "failed"), ("timeout", "timeout")],
+                        choices=[
+                            ("pending", "pending"),
+                            ("delivered", "delivered"),
+                            ("failed", "failed"),
+                            ("timeout", "timeout"),
+                        ],
                         max_length=16,
                     ),
                 ),
@@ -139,8 +144,8 @@ class Migration(migrations.Migration):
                         max_length=16,
                     ),
                 ),
-                ("content", models.JSONField()),
-                ("metadata", models.JSONField(blank=True, default=dict)),
+                ("content", KeptJSONField()),
+                ("metadata", KeptJSONField(blank=True, default=dict)),
                 ("client_id", models.CharField(blank=True, max_length=128, null=True)),
                 ("created_at", models.DateTimeField()),
                 ("edited_at", models.DateTimeField(blank=True, null=True)),
@@ -260,6 +265,10 @@ class Migration(migrations.Migration):
             index=models.Index(fields=["agent", "-id"], name="phoenix_chat_deliveries"),
         ),
         migrations.AddIndex(
+            model_name="deliverylog",
+            index=models.Index(fields=["conversation", "-id"], name="phoenix_chat_tries"),
+        ),
+        migrations.AddIndex(
             model_name="membership",
             index=models.Index(fields=["participant", "conversation"], name="phoenix_chat_inbox"),
         ),
@@ -269,16 +278,24 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="messagerow",
-            index=models.Index(fields=["conversation", "sender", "seq"], name="phoenix_chat_sent"),
-        ),
-        migrations.AddConstraint(
-            model_name="messagerow",
-            constraint=models.UniqueConstraint(fields=("conversation", "seq"), name="phoenix_chat_order"),
+            index=models.Index(
+                condition=models.Q(("sender__gt", "")),
+                fields=["conversation", "sender", "seq"],
+                name="phoenix_chat_sent",
+            ),
         ),
         migrations.AddConstraint(
             model_name="messagerow",
             constraint=models.UniqueConstraint(
-                fields=("conversation", "sender", "client_id"), name="phoenix_chat_once"
+                condition=models.Q(("seq__gt", 0)), fields=("conversation", "seq"), name="phoenix_chat_order"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="messagerow",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("client_id__isnull", False)),
+                fields=("conversation", "sender", "client_id"),
+                name="phoenix_chat_once",
             ),
         ),
     ]

@@ -6,7 +6,7 @@ from django.db import models
 
 from ..ids import LENGTH
 from ..kinds import ConversationKind, ConversationStatus, Role
-from .fields import KeyField, word
+from .fields import KeptJSONField, KeyField, word
 from .participants import ParticipantRow
 
 
@@ -22,7 +22,7 @@ class ConversationRow(models.Model):
     kind = word(ConversationKind)
     status = word(ConversationStatus, default=ConversationStatus.OPEN.value)
     title = models.CharField(max_length=255, blank=True)
-    metadata = models.JSONField(default=dict, blank=True)
+    metadata = KeptJSONField(default=dict, blank=True)
     last_seq = models.BigIntegerField(default=0)
     last_message_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()

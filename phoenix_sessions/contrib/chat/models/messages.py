@@ -7,7 +7,7 @@ from django.db import models
 from ..ids import LENGTH
 from ..kinds import MessageKind
 from .conversations import ConversationRow
-from .fields import KeyField, word
+from .fields import KeptJSONField, KeyField, word
 from .participants import ParticipantRow
 
 
@@ -23,8 +23,8 @@ class MessageRow(models.Model):
         ParticipantRow, models.PROTECT, related_name="messages", db_index=False, db_constraint=False
     )
     kind = word(MessageKind)
-    content = models.JSONField()
-    metadata = models.JSONField(default=dict, blank=True)
+    content = KeptJSONField()
+    metadata = KeptJSONField(default=dict, blank=True)
     client_id = models.CharField(max_length=128, null=True, blank=True)
     created_at = models.DateTimeField()
     edited_at = models.DateTimeField(null=True, blank=True)
@@ -32,15 +32,30 @@ class MessageRow(models.Model):
     shard_key = models.SmallIntegerField()
 
     class Meta:
-        """The table: the order, the repeats, and what somebody has sent since a mark."""
+        """The table: the order, the repeats, and what somebody has sent since a mark.
+
+        Each index has a condition that holds of every row it is for, and that only the statements say which are meant
+        to use it. All three begin with the conversation, and PostgreSQL, which knows how large conversations are on
+        average, would take any of them: in one of a hundred thousand messages, that would be most of them for each.
+        """
 
         db_table = "phoenix_chat_message"
         verbose_name = "message"
         constraints = [
-            models.UniqueConstraint(fields=["conversation", "seq"], name="phoenix_chat_order"),
-            models.UniqueConstraint(fields=["conversation", "sender", "client_id"], name="phoenix_chat_once"),
+            models.UniqueConstraint(
+                fields=["conversation", "seq"], condition=models.Q(seq__gt=0), name="phoenix_chat_order"
+            ),
+            models.UniqueConstraint(
+                fields=["conversation", "sender", "client_id"],
+                condition=models.Q(client_id__isnull=False),
+                name="phoenix_chat_once",
+            ),
         ]
-        indexes = [models.Index(fields=["conversation", "sender", "seq"], name="phoenix_chat_sent")]
+        indexes = [
+            models.Index(
+                fields=["conversation", "sender", "seq"], condition=models.Q(sender__gt=""), name="phoenix_chat_sent"
+            )
+        ]
 
     def __str__(self) -> str:
         """Return the conversation and the place."""

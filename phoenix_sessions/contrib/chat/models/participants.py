@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from ..kinds import ParticipantKind, ParticipantStatus
-from .fields import KeyField, word
+from .fields import KeptJSONField, KeyField, word
 
 
 class ParticipantRow(models.Model):
@@ -15,7 +15,7 @@ class ParticipantRow(models.Model):
     kind = word(ParticipantKind)
     display_name = models.CharField(max_length=255, blank=True)
     status = word(ParticipantStatus, default=ParticipantStatus.ACTIVE.value)
-    metadata = models.JSONField(default=dict, blank=True)
+    metadata = KeptJSONField(default=dict, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

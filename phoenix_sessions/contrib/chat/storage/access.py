@@ -7,15 +7,22 @@ Rules:
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..errors import ChatError, not_found, unauthorized
 from ..kinds import ConversationKind, ConversationStatus, ParticipantStatus, Role
 from ..models import ConversationRow, Membership
 from .connection import Database
 
 
+def is_id(value: Any) -> bool:
+    """Return whether something may be an id; databases are not asked for what may not."""
+    return isinstance(value, str) and value.isascii() and value.isprintable()
+
+
 def find(database: Database, id: str, *, lock: bool = False) -> ConversationRow | None:
     """Return a conversation; ``lock`` holds it until the transaction ends."""
-    if not isinstance(id, str) or "\0" in id:
+    if not is_id(id):
         return None
     query = ConversationRow.objects.using(database.alias).filter(id=id)
     row: ConversationRow | None = (query.select_for_update(no_key=True) if lock else query).first()
@@ -33,7 +40,7 @@ def seen(database: Database, id: str, viewer: str | None, *, lock: bool = False)
         if row is None:
             raise not_found("conversation", id)
         return row
-    if row is None or "\0" in viewer:
+    if row is None or not is_id(viewer):
         raise unauthorized()
     if not Membership.objects.using(database.alias).filter(conversation=row.id, participant=viewer).exists():
         raise unauthorized()

@@ -227,11 +227,16 @@ def _known(database: Database, drafts: list[Draft]) -> dict[Key, Message]:
     """Return what was stored before."""
     say = statements.APPENDING[database.engine]
     named = [
-        {"conversation": draft.conversation, "sender": draft.sender, "client_id": draft.client_id}
+        {
+            "conversation": draft.conversation,
+            "shard": shard_of(draft.conversation),
+            "sender": draft.sender,
+            "client_id": draft.client_id,
+        }
         for draft in drafts
         if draft.client_id is not None
     ]
-    unnamed = [{"id": draft.id} for draft in drafts if draft.client_id is None]
+    unnamed = [{"id": each.id, "shard": shard_of(each.conversation)} for each in drafts if each.client_id is None]
     found = database.rows(say.named, _json(named)) if named else []
     if unnamed:
         found += database.rows(say.unnamed, _json(unnamed))

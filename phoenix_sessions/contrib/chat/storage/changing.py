@@ -5,10 +5,13 @@ Rules:
     2. Only its sender edits it, while the conversation is open. Its sender deletes it at any time, and so does an owner
        of the group.
     3. What is deleted has no content any more, in the database neither.
+    4. Each change of a message has a later moment than the one before, whatever the workers' clocks say: whoever hears
+       of two in the wrong order knows which counts.
 """
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 import msgspec
@@ -49,10 +52,11 @@ def edit_message(
         _must_be_active(database, conversation, viewer)
         if message.deleted_at is not None:
             raise ChatError("conflict", "the message was deleted")
-        kept = given or checks.metadata(message.metadata)
-        at = now()
-        database.write(statements.EDIT, [encoded.text.decode(), kept.text.decode(), database.moment(at), id])
-    return msgspec.structs.replace(message, content=encoded.value, metadata=kept.value, edited_at=at)
+        at = _after(message)
+        values = [encoded.text.decode(), None if given is None else given.text.decode(), database.moment(at)]
+        database.write(statements.EDIT, [*values, row.shard_key, id])
+    kept = message.metadata if given is None else given.value
+    return msgspec.structs.replace(message, content=encoded.value, metadata=kept, edited_at=at)
 
 
 def delete_message(conversation: str, viewer: str | None, id: str) -> Message:
@@ -70,9 +74,15 @@ def delete_message(conversation: str, viewer: str | None, id: str) -> Message:
                 raise ChatError("forbidden", "only its sender or an owner of the group may delete a message")
         if message.deleted_at is not None:
             return message
-        at = now()
-        database.write(statements.DELETE, [database.moment(at), id])
+        at = _after(message)
+        database.write(statements.DELETE, [database.moment(at), row.shard_key, id])
     return msgspec.structs.replace(message, content={}, metadata={}, deleted_at=at)
+
+
+def _after(message: Message) -> datetime.datetime:
+    """Return this moment, or one after the last change if the clock says that this was earlier."""
+    last = max(message.created_at, message.edited_at or message.created_at)
+    return max(now(), last + datetime.timedelta(microseconds=1))
 
 
 def _must_be_active(database: Database, conversation: str, viewer: str) -> str:

@@ -9,13 +9,13 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db import IntegrityError
 from django.db.transaction import atomic
 
 from ..conf import get_config
-from ..errors import invalid, not_found
+from ..errors import invalid, not_found, unavailable
 from ..ids import new_id, shard_of
 from ..kinds import ConversationKind, ParticipantKind, ParticipantStatus, Role
 from ..models import ConversationRow, Membership, ParticipantRow
@@ -23,6 +23,8 @@ from ..types import Conversation
 from . import access, checks, rows
 from .connection import Database, now, transaction
 from .members import members_of
+
+_TRIES: Final = 5
 
 
 class Created(NamedTuple):
@@ -111,19 +113,26 @@ def _kind(participants: dict[str, ParticipantRow], *, pair: bool) -> Conversatio
 
 
 def _keep(database: Database, row: ConversationRow, *, once: bool) -> ConversationRow:
-    """Store the row, and return it, or the pair's own if that is wanted and there."""
-    try:
-        with atomic(using=database.alias):
-            row.save(using=database.alias, force_insert=True)
-    except IntegrityError:
+    """Store the row, and return it, or the pair's own if that is wanted and there.
+
+    Raises:
+        ChatError: ``unavailable`` if there is another that cannot be seen, as transactions that are more isolated than
+            READ COMMITTED have it; a try again sees it.
+    """
+    for _ in range(_TRIES):
+        try:
+            with atomic(using=database.alias):
+                row.save(using=database.alias, force_insert=True)
+            return row
+        except IntegrityError as error:
+            cause = error
+        found: ConversationRow | None
         found = ConversationRow.objects.using(database.alias).filter(pair_key=row.pair_key).first()
         if once and found is not None:
-            own: ConversationRow = found
-            return own
+            return found
         if found is not None:
-            row.pair_key = None
-        return _keep(database, row, once=once)  # if there is none any more, it was closed in between
-    return row
+            row.pair_key = None  # if there is none any more, it was closed in between
+    raise unavailable() from cause
 
 
 def _join(database: Database, row: ConversationRow, creator: str, ids: list[str]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from ..errors import unauthorized
+from ..ids import shard_of
 from ..types import Conversation, Message
 from . import access, rows, statements
 from .connection import Database, reading
@@ -42,7 +43,7 @@ def read_newest(conversation: str, viewer: str | None, count: int) -> Following:
     """
     with reading() as database:
         found = _seen(database, conversation, viewer)
-        newest = database.rows(statements.NEWEST, [conversation, 0, found.last_seq + 1, count])
+        newest = database.rows(statements.NEWEST, [shard_of(conversation), conversation, 0, found.last_seq + 1, count])
     return Following(found, tuple(map(rows.message, reversed(newest))))
 
 
@@ -50,7 +51,7 @@ def read_after(conversation: str, viewer: str | None, seq: int, count: int) -> F
     """Return the first messages after a place; arguments and errors are those of ``read_newest``."""
     with reading() as database:
         found = _seen(database, conversation, viewer)
-        first = database.rows(statements.OLDEST, [conversation, seq, found.last_seq + 1, count])
+        first = database.rows(statements.OLDEST, [shard_of(conversation), conversation, seq, found.last_seq + 1, count])
     return Following(found, tuple(map(rows.message, first)))
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import invalid, not_found
+from ..ids import shard_of
 from ..types import HistoryPage, Message
 from . import access, checks, rows, statements
+from .access import is_id
 from .connection import Database, reading
 
 
@@ -37,10 +39,11 @@ def history(
         last_seq = access.seen(database, conversation, viewer).last_seq
         end = last_seq + 1 if highest is None else min(highest, last_seq + 1)
         statement = statements.NEWEST if lowest is None else statements.OLDEST
-        found = database.rows(statement, [conversation, lowest or 0, end, count])
+        place = shard_of(conversation), conversation
+        found = database.rows(statement, [*place, lowest or 0, end, count])
         messages = tuple(map(rows.message, found if lowest is not None else reversed(found)))
         first, last = (messages[0].seq, messages[-1].seq) if messages else _between(lowest, end, last_seq)
-        earlier = first > 1 and database.rows(statements.EARLIER, [conversation, first])
+        earlier = first > 1 and database.rows(statements.EARLIER, [*place, first])
     return HistoryPage(messages, last_seq, more_before=bool(earlier), more_after=last < last_seq)
 
 
@@ -61,7 +64,7 @@ def message_of(database: Database, conversation: str, id: str) -> Message:
     Raises:
         ChatError: ``not_found``.
     """
-    found = database.rows(statements.ONE, [id, conversation]) if "\0" not in id else []
+    found = database.rows(statements.ONE, [shard_of(conversation), id, conversation]) if is_id(id) else []
     if not found:
         raise not_found("message", id)
     return rows.message(found[0])

@@ -20,7 +20,7 @@ from ..errors import invalid
 from ..kinds import ConversationKind, ConversationStatus, MessageKind
 from ..models import Membership
 from ..types import Conversation, InboxItem, InboxPage, Member, Preview
-from . import checks, rows, statements
+from . import access, checks, rows, statements
 from .connection import Database, reading
 
 
@@ -60,8 +60,9 @@ def inbox_items(participant: str, conversations: Collection[str]) -> tuple[Inbox
     """
     with reading() as database:
         statement = statements.inbox(postgresql=database.engine == "postgresql", named=True)
-        ids = json.dumps(list(conversations))
-        return _items(database, database.rows(statement, [participant, 0, ids, len(conversations)]))
+        ids = [id for id in conversations if access.is_id(id)] if access.is_id(participant) else []
+        found = database.rows(statement, [participant, 0, json.dumps(ids), len(ids)]) if ids else ()
+        return _items(database, found)
 
 
 def list_conversations(
@@ -131,7 +132,7 @@ def _position(cursor: Any) -> tuple[datetime.datetime, str]:
     try:
         moment, _, id = cursor.partition("/")
         at = datetime.datetime.fromisoformat(moment)
-        if at.tzinfo is not None and id and "\0" not in id:
+        if at.tzinfo is not None and id and access.is_id(id):
             return at.astimezone(datetime.UTC), id
     except (AttributeError, ValueError, OverflowError):
         pass

@@ -11,7 +11,7 @@ from ..errors import ChatError, invalid, not_found
 from ..kinds import ParticipantKind, ParticipantStatus
 from ..models import ParticipantRow
 from ..types import Participant
-from . import checks, rows
+from . import access, checks, rows
 from .connection import Database, now, reading, transaction
 
 
@@ -110,8 +110,8 @@ def _change(id: str, changes: dict[str, Any]) -> Participant:
 
 
 def _find(database: Database, id: str, *, lock: bool = False) -> ParticipantRow:
-    if not isinstance(id, str) or "\0" in id:
-        raise invalid(id="must be a text")
+    if not access.is_id(id):
+        raise invalid(id="must be a text of visible ASCII characters")
     query = ParticipantRow.objects.using(database.alias).filter(id=id)
     row: ParticipantRow | None = (query.select_for_update(no_key=True) if lock else query).first()
     if row is None:

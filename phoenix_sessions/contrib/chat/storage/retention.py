@@ -18,27 +18,38 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ..models import DeliveryLog, MessageRow
+from ..models import DeliveryLog
 from . import rows
 from .connection import Database, now, reading, transaction
+from .statements import listed
 
 _OLD: Final = """
-SELECT id, conversation_id, seq, deleted_at FROM phoenix_chat_message
+SELECT id, conversation_id, shard_key, seq, deleted_at FROM phoenix_chat_message
 WHERE id > %s AND id < %s AND created_at < %s ORDER BY id LIMIT %s
 """
 
-_ENDS: Final = {
-    "postgresql": "json_to_recordset(%s) AS v(id text, seq bigint)",
-    "sqlite": "(SELECT json_extract(value, '$.id') AS id, json_extract(value, '$.seq') AS seq FROM json_each(%s)) AS v",
-}
+_COLUMNS: Final = {"id": "text", "shard": "smallint", "seq": "bigint"}
+_ENDS: Final = {engine: listed(_COLUMNS, postgresql=engine == "postgresql") for engine in ("postgresql", "sqlite")}
 
 _LAST: Final = """
 SELECT id, last_seq FROM phoenix_chat_conversation WHERE id IN (SELECT v.id FROM {ends}) ORDER BY id {lock}
 """
 
-_REMOVE: Final = """
+_REMOVE: Final = {
+    "postgresql": """
+DELETE FROM phoenix_chat_message m USING {ends}
+WHERE m.shard_key = v.shard AND m.conversation_id = v.id AND m.seq > 0 AND m.seq <= v.seq
+""",
+    "sqlite": """
 DELETE FROM phoenix_chat_message WHERE id IN (
-    SELECT m.id FROM {ends} JOIN phoenix_chat_message m ON m.conversation_id = v.id AND m.seq <= v.seq)
+    SELECT m.id FROM {ends} JOIN phoenix_chat_message m
+    ON m.shard_key = v.shard AND m.conversation_id = v.id AND m.seq > 0 AND m.seq <= v.seq)
+""",
+}
+
+_EMPTY: Final = """
+UPDATE phoenix_chat_message SET content = '{}', metadata = '{}', deleted_at = %s
+WHERE shard_key = %s AND id = %s AND deleted_at IS NULL
 """
 
 _MARK: Final = """
@@ -68,8 +79,9 @@ class Removed(NamedTuple):
 class _Old(NamedTuple):
     id: str
     conversation: str
+    shard: int
     seq: int
-    deleted: bool
+    deleted_at: Any
 
 
 def remove_messages(before: datetime.datetime, *, cursor: str = "", limit: int = 500, dry_run: bool = False) -> Removed:
@@ -86,10 +98,10 @@ def remove_messages(before: datetime.datetime, *, cursor: str = "", limit: int =
     """
     with reading() if dry_run else transaction() as database:
         values = [cursor, _id_of(before), database.moment(before), limit]
-        found = [_Old(id, where, seq, at is not None) for id, where, seq, at in database.rows(_OLD, values)]
+        found = [_Old(*row) for row in database.rows(_OLD, values)]
         last_seqs = _last_seqs(database, {each.conversation for each in found}, hold=not dry_run)
         going = [each for each in found if each.seq != last_seqs.get(each.conversation)]
-        last = [each.id for each in found if each.seq == last_seqs.get(each.conversation) and not each.deleted]
+        last = [each for each in found if each.seq == last_seqs.get(each.conversation) and each.deleted_at is None]
         count = len(going)
         if not dry_run:
             count = _remove(database, going)
@@ -117,22 +129,23 @@ def _last_seqs(database: Database, conversations: set[str], *, hold: bool) -> di
     """Return the places of the last messages; ``hold`` holds the conversations until the transaction ends."""
     lock = "FOR NO KEY UPDATE" if hold and database.locks else ""
     statement = _LAST.format(ends=_ENDS[database.engine], lock=lock)
-    return dict(database.rows(statement, [_json([{"id": id} for id in conversations])]))
+    return dict(database.rows(statement, _json([{"id": id} for id in conversations])))
 
 
 def _remove(database: Database, going: Sequence[_Old]) -> int:
-    ends: dict[str, int] = {}
+    ends: dict[tuple[str, int], int] = {}
     for each in going:
-        ends[each.conversation] = max(each.seq, ends.get(each.conversation, 0))
-    upto = _json([{"id": id, "seq": seq} for id, seq in ends.items()])
-    database.write(_MARK.format(ends=_ENDS[database.engine]), [upto])
-    return database.write(_REMOVE.format(ends=_ENDS[database.engine]), [upto])
+        place = each.conversation, each.shard
+        ends[place] = max(each.seq, ends.get(place, 0))
+    upto = _json([{"id": id, "shard": shard, "seq": seq} for (id, shard), seq in ends.items()])
+    database.write(_MARK.format(ends=_ENDS[database.engine]), upto)
+    return database.write(_REMOVE[database.engine].format(ends=_ENDS[database.engine]), upto)
 
 
-def _empty(database: Database, ids: Sequence[str]) -> None:
-    if ids:
-        last = MessageRow.objects.using(database.alias).filter(id__in=ids, deleted_at=None)
-        last.update(content={}, metadata={}, deleted_at=now())
+def _empty(database: Database, last: Sequence[_Old]) -> None:
+    at = database.moment(now())
+    for each in last:
+        database.write(_EMPTY, [at, each.shard, each.id])
 
 
 def _id_of(moment: datetime.datetime) -> str:
@@ -141,5 +154,5 @@ def _id_of(moment: datetime.datetime) -> str:
     return "".join(_DIGITS[milliseconds >> shift & 31] for shift in range(45, -5, -5))
 
 
-def _json(objects: list[dict[str, Any]]) -> str:
-    return msgspec.json.encode(objects).decode()
+def _json(objects: list[dict[str, Any]]) -> list[Any]:
+    return [msgspec.json.encode(objects).decode(), len(objects)]

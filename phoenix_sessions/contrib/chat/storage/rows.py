@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
@@ -12,13 +12,9 @@ from ..kinds import ConversationKind, ConversationStatus, MessageKind, Participa
 from ..models import ConversationRow, Membership, ParticipantRow
 from ..types import Conversation, Member, Message, Participant
 
-MESSAGE: Final = (
-    "id, conversation_id, seq, sender_id, kind, content, metadata, client_id, created_at, edited_at, deleted_at"
-)
-
 
 def message(row: Any) -> Message:
-    """Return a row of the columns ``MESSAGE``."""
+    """Return a row of a statement about messages."""
     id, conversation, seq, sender, kind, content, metadata, client_id, created, edited, deleted = row
     return Message(
         id=id,

@@ -3,6 +3,10 @@
 Rules:
     1. PostgreSQL and SQLite are told the same, but for the words that hold rows and that read JSON.
     2. A list is one value, JSON, which the database takes apart: it costs a client less than a place for each value.
+    3. ``seq > 0`` and ``sender_id > ''`` are true of every message: they are said where the index of the order, or of
+       what somebody has sent, is to be used, and nowhere else. ``models.messages`` says why.
+    4. Whatever is asked of messages names their ``shard_key``, which is their conversation's: if they are partitioned
+       by it, one partition is looked at.
 """
 
 from __future__ import annotations
@@ -10,11 +14,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from .rows import MESSAGE
-
 LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', %s, true)"
 
 _LOCKS: Final = ("", "FOR NO KEY UPDATE", "FOR NO KEY UPDATE SKIP LOCKED")
+
+_MESSAGE: Final = (
+    "m.id, m.conversation_id, m.seq, m.sender_id, m.kind, CAST(m.content AS text), CAST(m.metadata AS text), "
+    "m.client_id, m.created_at, m.edited_at, m.deleted_at"
+)
+"""What ``rows.message`` reads."""
 
 _PAIR: Final = {"conversation": "text", "sender": "text"}
 _NEW: Final = {
@@ -23,8 +31,8 @@ _NEW: Final = {
     "seq": "bigint",
     "sender_id": "text",
     "kind": "text",
-    "content": "jsonb",
-    "metadata": "jsonb",
+    "content": "json",
+    "metadata": "json",
     "client_id": "text",
     "created_at": "timestamptz",
     "shard_key": "smallint",
@@ -38,8 +46,8 @@ class Appending(NamedTuple):
         hold: Holds conversations, ``id``; waits for those that others hold.
         hold_free: Holds those that nobody else holds.
         senders: Finds memberships, ``conversation`` and ``sender``.
-        named: Finds messages, ``conversation``, ``sender`` and ``client_id``.
-        unnamed: Finds messages, ``id``.
+        named: Finds messages, ``conversation``, ``shard``, ``sender`` and ``client_id``.
+        unnamed: Finds messages, ``id`` and ``shard``.
         insert: Stores messages.
         advance: Moves conversations on, ``id``, ``seq`` and ``at``.
     """
@@ -53,7 +61,7 @@ class Appending(NamedTuple):
     advance: str
 
 
-def _list(columns: Mapping[str, str], *, postgresql: bool) -> str:
+def listed(columns: Mapping[str, str], *, postgresql: bool) -> str:
     """Return the words that make a table ``v`` of a list of objects; LIMIT tells PostgreSQL how many to plan for."""
     if postgresql:
         kinds = ", ".join(f"{name} {kind}" for name, kind in columns.items())
@@ -62,22 +70,35 @@ def _list(columns: Mapping[str, str], *, postgresql: bool) -> str:
     return f"(SELECT {parts} FROM json_each(%s) LIMIT %s) AS v"
 
 
+def _each(given: str, condition: str, *, postgresql: bool) -> str:
+    """Return the words that find the message of each of a list, one by one, whatever PostgreSQL thinks of the sizes."""
+    if postgresql:
+        one = f"SELECT {_MESSAGE} FROM phoenix_chat_message m WHERE {condition} LIMIT 1"
+        return f"SELECT found.* FROM {given} CROSS JOIN LATERAL ({one}) AS found"
+    return f"SELECT {_MESSAGE} FROM {given} CROSS JOIN phoenix_chat_message m WHERE {condition}"
+
+
 def _appending(*, postgresql: bool) -> Appending:
     def given(**columns: str) -> str:
-        return _list(columns, postgresql=postgresql)
+        return listed(columns, postgresql=postgresql)
 
     conversations = "SELECT id, status, last_seq, last_message_at FROM phoenix_chat_conversation"
     held = f"{conversations} WHERE id IN (SELECT v.id FROM {given(id='text')}) ORDER BY id"
-    messages = f"SELECT {', '.join(f'm.{name}' for name in MESSAGE.split(', '))} FROM"
     return Appending(
         hold=f"{held} {_LOCKS[postgresql]}",
         hold_free=f"{held} {_LOCKS[2 * postgresql]}",
         senders=f"SELECT m.conversation_id, m.participant_id, p.status, p.kind FROM {given(**_PAIR)} "
         "JOIN phoenix_chat_membership m ON m.conversation_id = v.conversation AND m.participant_id = v.sender "
         "JOIN phoenix_chat_participant p ON p.id = m.participant_id",
-        named=f"{messages} {given(**_PAIR, client_id='text')} JOIN phoenix_chat_message m "
-        "ON m.conversation_id = v.conversation AND m.sender_id = v.sender AND m.client_id = v.client_id",
-        unnamed=f"{messages} {given(id='text')} JOIN phoenix_chat_message m ON m.id = v.id",
+        named=_each(
+            given(**_PAIR, shard="smallint", client_id="text"),
+            "m.shard_key = v.shard AND m.conversation_id = v.conversation AND m.sender_id = v.sender "
+            "AND m.client_id = v.client_id",
+            postgresql=postgresql,
+        ),
+        unnamed=_each(
+            given(id="text", shard="smallint"), "m.shard_key = v.shard AND m.id = v.id", postgresql=postgresql
+        ),
         insert=f"INSERT INTO phoenix_chat_message ({', '.join(_NEW)}) "
         f"SELECT {', '.join(f'v.{name}' for name in _NEW)} FROM {given(**_NEW)}",
         advance="UPDATE phoenix_chat_conversation SET last_seq = v.seq, last_message_at = v.at "
@@ -87,23 +108,32 @@ def _appending(*, postgresql: bool) -> Appending:
 
 APPENDING: Final = {engine: _appending(postgresql=engine == "postgresql") for engine in ("postgresql", "sqlite")}
 
+_IN: Final = "m.shard_key = %s AND m.conversation_id = %s AND m.seq > 0"
+
 NEWEST: Final = f"""
-SELECT {MESSAGE} FROM phoenix_chat_message
-WHERE conversation_id = %s AND seq > %s AND seq < %s ORDER BY seq DESC LIMIT %s
+SELECT {_MESSAGE} FROM phoenix_chat_message m
+WHERE {_IN} AND m.seq > %s AND m.seq < %s ORDER BY m.seq DESC LIMIT %s
 """
 
 OLDEST: Final = f"""
-SELECT {MESSAGE} FROM phoenix_chat_message
-WHERE conversation_id = %s AND seq > %s AND seq < %s ORDER BY seq LIMIT %s
+SELECT {_MESSAGE} FROM phoenix_chat_message m
+WHERE {_IN} AND m.seq > %s AND m.seq < %s ORDER BY m.seq LIMIT %s
 """
 
-EARLIER: Final = "SELECT 1 FROM phoenix_chat_message WHERE conversation_id = %s AND seq < %s LIMIT 1"
+EARLIER: Final = f"SELECT 1 FROM phoenix_chat_message m WHERE {_IN} AND m.seq < %s ORDER BY m.seq DESC LIMIT 1"
 
-ONE: Final = f"SELECT {MESSAGE} FROM phoenix_chat_message WHERE id = %s AND conversation_id = %s"
+ONE: Final = f"""
+SELECT {_MESSAGE} FROM phoenix_chat_message m WHERE m.shard_key = %s AND m.id = %s AND m.conversation_id = %s
+"""
 
-EDIT: Final = "UPDATE phoenix_chat_message SET content = %s, metadata = %s, edited_at = %s WHERE id = %s"
+EDIT: Final = """
+UPDATE phoenix_chat_message SET content = %s, metadata = coalesce(%s, metadata), edited_at = %s
+WHERE shard_key = %s AND id = %s
+"""
 
-DELETE: Final = "UPDATE phoenix_chat_message SET content = '{}', metadata = '{}', deleted_at = %s WHERE id = %s"
+DELETE: Final = """
+UPDATE phoenix_chat_message SET content = '{}', metadata = '{}', deleted_at = %s WHERE shard_key = %s AND id = %s
+"""
 
 MARK: Final = """
 UPDATE phoenix_chat_membership SET last_read_seq = %s
@@ -127,16 +157,18 @@ def inbox(*, postgresql: bool, after: bool = False, named: bool = False) -> str:
         after: Whether the page begins after a moment and an id.
         named: Whether it is only of some conversations, a list of ids as JSON.
     """
-    preview = "left(last.content ->> 'text', 200)"
-    if not postgresql:
-        text = "json_extract(last.content, '$.text')"
-        preview = f"CASE json_type(last.content, '$.text') WHEN 'text' THEN substr({text}, 1, 200) END"
+    if postgresql:
+        kind, text = "json_typeof(last.content -> 'text')", "last.content ->> 'text'"
+    else:
+        kind, text = "json_type(last.content, '$.text')", "json_extract(last.content, '$.text')"
+    preview = f"CASE WHEN {kind} IN ('string', 'text') THEN substr({text}, 1, 200) END"
     begin = "AND (coalesce(c.last_message_at, c.created_at), c.id) < (%s, %s)" if after else ""
     ids = f"AND c.id IN (SELECT value FROM json_{'array_elements_text' if postgresql else 'each'}(%s))" if named else ""
     return f"""
 WITH page AS (
-    SELECT c.id, c.kind, c.status, c.title, c.metadata, c.last_seq, c.last_message_at, c.created_at,
-           coalesce(c.last_message_at, c.created_at) AS active_at, m.last_read_seq, m.participant_id
+    SELECT c.id, c.shard_key, c.kind, c.status, c.title, CAST(c.metadata AS text) AS metadata, c.last_seq,
+           c.last_message_at, c.created_at, coalesce(c.last_message_at, c.created_at) AS active_at,
+           m.last_read_seq, m.participant_id
     FROM phoenix_chat_membership m JOIN phoenix_chat_conversation c ON c.id = m.conversation_id
     WHERE m.participant_id = %s AND (c.status <> 'archived' OR %s = 1) {begin} {ids}
     ORDER BY active_at DESC, c.id DESC LIMIT %s
@@ -145,9 +177,11 @@ SELECT page.id, page.kind, page.status, page.title, page.metadata, page.last_seq
        page.created_at, page.active_at, page.last_read_seq,
        page.last_seq - page.last_read_seq - (
            SELECT count(*) FROM phoenix_chat_message own
-           WHERE own.conversation_id = page.id AND own.sender_id = page.participant_id
+           WHERE own.shard_key = page.shard_key AND own.conversation_id = page.id
+               AND own.sender_id = page.participant_id AND own.sender_id > ''
                AND own.seq > page.last_read_seq AND own.seq <= page.last_seq),
        last.sender_id, last.kind, {preview}, last.created_at, last.deleted_at
-FROM page LEFT JOIN phoenix_chat_message last ON last.conversation_id = page.id AND last.seq = page.last_seq
+FROM page LEFT JOIN phoenix_chat_message last
+    ON last.shard_key = page.shard_key AND last.conversation_id = page.id AND last.seq = page.last_seq AND last.seq > 0
 ORDER BY page.active_at DESC, page.id DESC
 """
