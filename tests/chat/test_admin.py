@@ -86,6 +86,22 @@ def test_no_page_tells_a_secret_also_to_those_who_may_only_look(client, chat, gr
         assert not [page for page in pages if "s3cr3t" in page or "k3y" in page]
 
 
+@pytest.mark.parametrize(
+    ("model", "query"),
+    [
+        ("agentendpoint", {"secret__startswith": "s3"}),
+        ("agentendpoint", {"headers__X-Key": '"k3y"'}),
+        ("participantrow", {"endpoint__secret__startswith": "s3"}),
+        ("deliverylog", {"agent__endpoint__secret__startswith": "s3"}),
+        ("messagerow", {"content__text__contains": "hello"}),
+        ("messagerow", {"sender__display_name": "Alice"}),
+    ],
+)
+def test_no_secret_is_guessed_and_no_table_is_read_by_a_lists_address(site, chat, group, model, query):
+    fill(chat, group)
+    assert site.get(url(model, **query)).status_code == 400
+
+
 def test_a_participant_is_added_named_disabled_and_enabled(site, chat):
     done(site.post(url("participantrow", "add"), {"id": "user:dora", "kind": "user", "metadata": '{"a": 1}'}))
     page = url("participantrow", "change", "user:dora")

@@ -6,7 +6,7 @@ Rules:
     2. A form is done when it is checked: what the rules refuse is told at its field, and nothing else is asked of it.
     3. No page costs more on large tables: nothing is counted beyond ``MOST``, every search is exact and has an index,
        and lists are in the order of a key.
-    4. Secrets and headers go in, and never come out.
+    4. Secrets and headers go in, and never come out; nor can they be asked about.
     5. Nothing is removed here but members of groups; messages lose their content, as when their sender deletes them.
 """
 

@@ -61,6 +61,14 @@ class ChatAdmin(admin.ModelAdmin):
         """Return the rows of the chat's database."""
         return super().get_queryset(request).using(get_config().database)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Return whether a list may be narrowed so by its address: only by what is searched for, and its filters.
+
+        Django lets any of the model's own fields be asked about: who may only look could guess a secret by its
+        beginnings, and have a whole table read.
+        """
+        return lookup in {*self.search_fields, *(each.parameter_name for each in self.list_filter)}
+
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """Return what one of the search's fields is exactly this for, the first that is for any."""
         if not (term := search_term.strip()):
