@@ -16,7 +16,7 @@ from faults.chat.scenarios import Size
 from faults.redis_server import redis_server
 
 SHORT: Final = Size(
-    conversations=2, senders=6, messages=10, rate=40, every=1.0, clients=6, leaves=10, seed=3, patience=60
+    conversations=2, senders=6, messages=10, rate=40, every=1.0, clients=6, leaves=10, seed=3, patience=200
 )
 CROWD: Final = replace(SHORT, conversations=3, senders=12, rate=None)
 SIZES: Final = {"crowd": replace(CROWD, ahead=4), "threads": CROWD, "redis-dies": replace(SHORT, every=0.8)}

@@ -25,8 +25,11 @@ KILLED: Final = {"no code", "ConnectionRefusedError", "ConnectionResetError", "I
 """How connections end that a killed worker had, or that it has not taken."""
 AWAY: Final = {"unavailable", "4013"}
 """What clients are told while the database or the engine is away."""
-STOPS: Final = {"4012", "backpressure draining", "ConnectionRefusedError", "InvalidMessage"}
-"""What clients are told by a worker that stops; it takes no connection that it has not taken."""
+STOPS: Final = {
+    *("4012", "backpressure draining", "backpressure, of no message"),
+    *("ConnectionRefusedError", "ConnectionResetError", "InvalidMessage"),
+}
+"""What clients are told by a worker that stops, when they send or join; it takes no connection any more."""
 STAYS_S: Final = 0.25
 """How long those stay who come and go, on average (seconds)."""
 ANSWERING_S: Final = 1.0

@@ -16,11 +16,12 @@ from .load import Cause
 
 __all__ = ["connections_end", "deploy", "nothing", "redis_dies", "workers_die"]
 
+POLL_S: Final = 0.05
 ENDED: Final = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s"
 
 
 def workers_die(ground: Ground, seed: int, every: float) -> Cause:
-    """Kill a worker that serves, on time, and start it again at once; the others may be starting still.
+    """Kill a worker, start it again at once, and kill the next when it is time for it and another one serves.
 
     Args:
         ground: Whose workers.
@@ -30,20 +31,20 @@ def workers_die(ground: Ground, seed: int, every: float) -> Cause:
     chance = random.Random(f"{seed} workers die")
 
     def cause(trouble: Trouble) -> None:
-        deaths, due = 0, time.monotonic() + every
-        while trouble.rest(max(0.0, due - time.monotonic())):
-            serving = [worker for worker in ground.workers if worker.pid is not None and worker.ready()]
-            if not serving:
-                due = time.monotonic() + 0.1
+        deaths, start = 0, time.monotonic()
+        due = start + every
+        while trouble.rest(max(POLL_S, due - time.monotonic())):
+            serving = [worker for worker in ground.workers if worker.ready()]
+            if len(serving) < 2:
                 continue
-            due = max(time.monotonic(), due + every)
+            due = time.monotonic() + every
             worker = chance.choice(serving)
             worker.kill()
             deaths += 1
             worker.start()
-        for worker in ground.workers:
-            worker.wait_ready()
         trouble.notes["workers killed"] = deaths
+        trouble.notes["seconds from one to the next"] = round((time.monotonic() - start) / max(1, deaths), 2)
+        ground.mend()
 
     return cause
 
