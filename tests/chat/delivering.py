@@ -1,7 +1,8 @@
 """A worker that delivers: ``delivering.py ENGINE NAME PREFIX``, for the tests.
 
 It says "ready"; then, for each line of input, it has that conversation delivered, or all that was left undone if the
-line is "look". At the end of the input it stops in order, and says whether nothing was left undone.
+line is "look". At the end of the input it stops in order, and says whether nothing was left undone; it waits for nobody
+if the last line is "now".
 """
 
 import sys
@@ -27,6 +28,7 @@ def configure(engine, name, prefix):
             "AGENT_PAUSE": 0.01,
             "AGENT_LEASE": 1.0,
             "AGENT_LOOK": 0.5,
+            "AGENTS": {"agent:stuck": "shouting.stay"},
         },
     )
     django.setup()
@@ -43,9 +45,12 @@ if __name__ == "__main__":
     from phoenix_sessions.contrib.chat.agents.service import service
 
     say("ready")
+    seconds = 20
     for line in sys.stdin:
-        if line == "look\n":
+        if line == "now\n":
+            seconds = 0.01
+        elif line == "look\n":
             service.start()
         else:
             service.start().put(line.strip())
-    say(service.stop(20))
+    say(service.stop(seconds))

@@ -1,5 +1,6 @@
 """Agents' endpoints, and the log of what was sent to them."""
 
+import msgspec
 import pytest
 from chat.refusing import code
 
@@ -40,8 +41,12 @@ def test_what_makes_no_sense_is_refused(chat, robot):
         {"url": "ftp://x"},
         {"auth": "basic"},
         {"auth": "bearer", "secret": ""},
+        {"auth": "bearer", "secret": "a\r\nX: b"},
+        {"auth": "bearer", "secret": "ü"},
         {"headers": {"X": 1}},
         {"headers": {"X": "a\r\nY: b"}},
+        {"headers": {"X": " a"}},
+        {"headers": {"X y": "a"}},
         {"timeout": 0},
         {"timeout": float("nan")},
         {"colour": "red"},
@@ -63,6 +68,19 @@ def test_deliveries_are_logged_and_listed_the_last_first(chat, robot):
     assert [each.attempt for each in page.deliveries + rest.deliveries] == [3, 2, 1]
     assert (rest.cursor, len(logged.error)) == (None, 1000)
     assert code(storage.list_deliveries, robot, cursor="x") == "invalid"
+
+
+def test_a_try_is_logged_when_it_begins_and_when_it_has_ended(chat, robot):
+    talk = storage.create_conversation(chat.alice, [robot]).conversation.id
+    other = storage.create_conversation(chat.bob, [robot]).conversation.id
+    begun = storage.log_delivery(Delivery(robot, talk, "w" * 26, 1, 1, DeliveryStatus.PENDING))
+    storage.log_delivery(Delivery(robot, other, "v" * 26, 1, 1, DeliveryStatus.PENDING))
+    ended = msgspec.structs.replace(
+        begun, status=DeliveryStatus.FAILED, http_status=503, latency_ms=12, error="e" * 2000
+    )
+    assert storage.log_delivery(ended).id == begun.id
+    assert storage.tries_in(talk, robot, 5) == (msgspec.structs.replace(ended, error="e" * 1000),)
+    assert len(storage.list_deliveries(robot).deliveries) == 2
 
 
 def test_how_far_an_agent_was_given_a_conversation_never_goes_back(chat, robot):

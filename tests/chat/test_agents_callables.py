@@ -1,6 +1,8 @@
 """Agents that are functions of the site."""
 
 import asyncio
+import contextlib
+import sys
 import threading
 
 import pytest
@@ -117,6 +119,26 @@ async def flood(turn):
         yield "x" * 100_000
 
 
+def leave(turn):
+    sys.exit(3)
+
+
+async def aleave(turn):
+    raise KeyboardInterrupt
+
+
+def stop(turn):
+    raise StopIteration
+
+
+async def cancel(turn):
+    raise asyncio.CancelledError
+
+
+async def impatient(turn):
+    raise TimeoutError("mine")
+
+
 @pytest.mark.parametrize(
     ("function", "error"),
     [
@@ -124,6 +146,11 @@ async def flood(turn):
         (number, "no JSON object"),
         (numbers, "must be a text"),
         (flood, "too large"),
+        (leave, "SystemExit: 3"),
+        (aleave, "KeyboardInterrupt"),
+        (stop, "StopIteration"),
+        (cancel, "CancelledError"),
+        (impatient, "TimeoutError: mine"),
         (lambda turn: "x" * 100_000, "may be 65536"),
     ],
 )
@@ -148,12 +175,39 @@ def test_a_function_that_is_not_ready_in_time_is_not_waited_for(talk):
         yield "begin"
         await asyncio.Event().wait()
 
-    for function in (slow, aslow, slowly):
+    async def endless(turn):
+        while True:
+            yield ""
+
+    async def stubborn(turn):
+        while not released.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+
+    for function in (slow, aslow, slowly, endless, stubborn):
         agents.agent("agent:robot", timeout=0.05)(function)
         ask(talk, "hello")
     released.set()
-    assert [each[:2] for each in log()] == [(1, "timeout")] * 3
+    assert [each[:2] for each in log()] == [(1, "timeout")] * 5
     assert {each.sender for each in storage.history(talk, None).messages} == {"user:alice"}
+
+
+def test_functions_that_hang_hold_up_no_other_agent(talk, chat, settings):
+    settings.PHOENIX_SESSIONS_CHAT = {**settings.PHOENIX_SESSIONS_CHAT, "AGENT_CONCURRENCY": 4}
+    released = threading.Event()
+    agents.agent("agent:robot", timeout=0.05)(lambda turn: released.wait(20))
+    for number in range(3):  # of one agent, one may run at once: the others wait for that in vain
+        ask(talk, str(number))
+    assert [each[:2] for each in log()] == [(1, "timeout")] * 3
+    storage.create_participant("agent:other", "agent")
+    agents.agent("agent:other")(echo)
+    other = storage.create_conversation(chat.alice, ["agent:other"]).conversation.id
+    gateway.append(Draft(other, chat.alice, {"text": "hello"}))
+    wait_until(lambda: storage.show_conversation(other, None).last_seq == 2)
+    hanging = [each for each in threading.enumerate() if each.name == "phoenix_chat-agent_agent:robot"]
+    released.set()
+    callables.forget("agent:other")
+    assert len(hanging) == 1
 
 
 def test_the_settings_may_say_which_function_an_agent_is(talk, settings):

@@ -2,7 +2,6 @@
 
 import datetime
 import socket
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from phoenix_sessions.contrib.chat.agents.targets import TargetRefused, check_url, is_public
+from phoenix_sessions.contrib.chat.agents.threads import Threads
 from phoenix_sessions.contrib.chat.agents.transport import CheckedTransport
 from phoenix_sessions.contrib.chat.errors import ChatError
 
@@ -85,9 +85,8 @@ def resolver(monkeypatch):
 @pytest.fixture
 async def client():
     """What webhooks are sent with."""
-    with ThreadPoolExecutor(2) as threads:
-        async with httpx.AsyncClient(transport=CheckedTransport(4, threads), trust_env=False) as client:
-            yield client
+    async with httpx.AsyncClient(transport=CheckedTransport(4, Threads("test", 4)), trust_env=False) as client:
+        yield client
 
 
 @pytest.fixture
@@ -171,9 +170,9 @@ async def test_a_certificate_is_checked_against_the_name_though_the_address_is_c
     certificate, resolver, private, name, good
 ):
     resolver(["127.0.0.1"])
-    with Endpoint(certificate) as endpoint, ThreadPoolExecutor(1) as threads:
+    with Endpoint(certificate) as endpoint:
         endpoint.script = [answer(204)]
-        async with httpx.AsyncClient(transport=CheckedTransport(4, threads), trust_env=False) as client:
+        async with httpx.AsyncClient(transport=CheckedTransport(4, Threads("test", 4)), trust_env=False) as client:
             sending = client.post(f"https://{name}:{endpoint.server_port}/", json={})
             if good:
                 assert (await sending).status_code == 204

@@ -5,6 +5,7 @@ import sys
 import uuid
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 from chat.scripted import Endpoint, answer, hold, says, wait_until
@@ -15,7 +16,9 @@ from phoenix_sessions import sessions
 from phoenix_sessions.contrib.chat import storage
 from phoenix_sessions.contrib.chat.agents.service import Service, service
 from phoenix_sessions.contrib.chat.agents.turn import make_turn, reply_id
+from phoenix_sessions.contrib.chat.endpoints import Delivery
 from phoenix_sessions.contrib.chat.gateway import gateway
+from phoenix_sessions.contrib.chat.kinds import DeliveryStatus
 from phoenix_sessions.contrib.chat.storage.undelivered import active_agents, undelivered
 from phoenix_sessions.contrib.chat.types import Draft
 
@@ -62,14 +65,21 @@ def prefix():
 
 @pytest.fixture
 def start(alias, prefix):
-    """Starts a worker as a process; none is left behind."""
+    """Starts workers as processes; none is left behind."""
     started = []
 
-    def start():
+    def start(count):
+        for _ in range(count):
+            begin()
+        return [ready(each) for each in started]
+
+    def begin():
         given = connections.settings[alias]
         command = [sys.executable, str(DELIVERING), given["ENGINE"].rpartition(".")[2], str(given["NAME"]), prefix]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         started.append(process)
+
+    def ready(process):
         assert process.stdout.readline() == "ready\n"
         return process
 
@@ -77,6 +87,11 @@ def start(alias, prefix):
     for process in started:
         with process:
             process.kill()
+
+
+def log(talk, robot="agent:robot"):
+    """How the tries in a conversation have ended, the first first."""
+    return [str(each.status) for each in reversed(storage.tries_in(talk, robot, 100))]
 
 
 def order(process, line):
@@ -125,7 +140,7 @@ def test_two_services_with_the_same_leases_deliver_one_at_a_time(chat, robot, en
 
 def test_two_processes_deliver_each_message_once_and_one_at_a_time(talk, endpoint, start):
     endpoint.script = [answer(204)]
-    workers = [start(), start()]
+    workers = start(2)
     for number in range(30):
         stored(talk, str(number))
         for worker in workers:
@@ -135,26 +150,44 @@ def test_two_processes_deliver_each_message_once_and_one_at_a_time(talk, endpoin
     assert endpoint.most_together == 1
 
 
-def test_a_worker_that_is_killed_in_between_leaves_nothing_undone(talk, endpoint, start):
-    endpoint.script = [answer(503), hold(answer(204)), says("stored once"), answer(204)]
+def test_workers_that_are_killed_in_the_first_try_and_in_a_later_one_leave_nothing_undone(talk, endpoint, start):
+    late = answer(204)
+    endpoint.script = [hold(late), answer(503), hold(late), says("stored once"), answer(204)]
     stored(talk, "hi")
-    victim = start()
-    order(victim, "look")
-    wait_until(lambda: len(endpoint.requests) == 2)
-    victim.kill()
-    victim.wait()
-    stored(talk, "and more")
-    order(start(), "look")
+    first, second, third = start(3)
+    for victim, tries in ((first, 1), (second, 3)):
+        order(victim, "look")
+        wait_until(lambda tries=tries: len(endpoint.requests) == tries)
+        victim.kill()
+        victim.wait()
+        stored(talk, f"after {tries}")
+    order(third, "look")
     delivered(talk)
-    assert said(talk) == [("user:alice", "hi"), ("user:alice", "and more"), ("agent:robot", "stored once")]
-    assert len({each.headers["X-Webhook-Id"] for each in endpoint.requests[:3]}) == 1
-    assert [each.headers["X-Webhook-Attempt"] for each in endpoint.requests] == ["1", "2", "2", "1"]
-    assert [each.texts for each in endpoint.requests] == [["hi"]] * 3 + [["and more"]]
+    assert [text for _, text in said(talk)] == ["hi", "after 1", "after 3", "stored once"]
+    assert len({each.headers["X-Webhook-Id"] for each in endpoint.requests[:4]}) == 1
+    assert [each.headers["X-Webhook-Attempt"] for each in endpoint.requests] == ["1", "2", "3", "4", "1"]
+    assert [each.texts for each in endpoint.requests] == [["hi"]] * 4 + [["after 1", "after 3"]]
+    assert log(talk) == ["pending", "failed", "pending", "delivered", "delivered"]
 
 
+@pytest.mark.parametrize("alias", ["sqlite"], indirect=True)
+def test_a_function_that_never_ends_does_not_keep_its_worker_from_ending(chat, robot, start):
+    storage.create_participant("agent:stuck", "agent")
+    talk = storage.create_conversation(chat.alice, ["agent:stuck"]).conversation.id
+    stored(talk, "hi")
+    (worker,) = start(1)
+    order(worker, talk)
+    wait_until(lambda: log(talk, "agent:stuck") == ["pending"])
+    order(worker, "now")
+    worker.stdin.close()
+    assert worker.wait(20) == 0
+    assert worker.stdout.read() == "False\n"
+
+
+@pytest.mark.parametrize("alias", ["sqlite"], indirect=True)
 def test_a_worker_that_stops_in_order_gives_its_deliveries_to_the_others_at_once(talk, endpoint, start):
     endpoint.script = [hold(says("in time"))]
-    worker = start()
+    (worker,) = start(1)
     stored(talk, "hi")
     order(worker, talk)
     wait_until(lambda: endpoint.requests)
@@ -193,6 +226,59 @@ def test_the_sessions_stop_lets_those_who_are_at_it_finish(talk, endpoint, robot
     assert sessions.stop(20)
     assert said(talk)[1:] == [("agent:robot", "in time")]
     assert service.start() is None
+
+
+def tried(talk, robot, status, http_status=None, attempt=1):
+    """Log a try of the first delivery of a conversation, as a worker that has died since; returns it."""
+    shown, page = storage.show_conversation(talk, None), storage.history(talk, None).messages
+    turn = make_turn(shown, robot, 0, page, 1000)
+    delivery = Delivery(robot, talk, turn.webhook_id, turn.last_seq, attempt, status, http_status)
+    return storage.log_delivery(delivery)
+
+
+@pytest.mark.parametrize(
+    ("status", "http_status", "attempt", "function"),
+    [
+        (DeliveryStatus.FAILED, 404, 1, None),
+        (DeliveryStatus.FAILED, 200, 2, None),
+        (DeliveryStatus.PENDING, None, 5, None),
+        (DeliveryStatus.FAILED, None, 1, "chat.shouting.shout"),
+        (DeliveryStatus.TIMEOUT, None, 1, "chat.shouting.shout"),
+    ],
+)
+def test_what_has_ended_for_good_is_not_tried_again_though_its_worker_died_before_it_could_say_so(
+    talk, robot, endpoint, settings, status, http_status, attempt, function
+):
+    agents = {} if function is None else {robot: function}
+    settings.PHOENIX_SESSIONS_CHAT = {**settings.PHOENIX_SESSIONS_CHAT, "AGENTS": agents}
+    endpoint.script = [says("again")]
+    stored(talk, "hi")
+    tried(talk, robot, status, http_status, attempt)
+    service.start()
+    delivered(talk)
+    assert said(talk) == [("user:alice", "hi")]
+    assert endpoint.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "http_status"),
+    [(DeliveryStatus.PENDING, None), (DeliveryStatus.TIMEOUT, None), (DeliveryStatus.FAILED, 503)],
+)
+def test_what_may_end_better_is_tried_again_however_much_else_was_tried_since(
+    chat, talk, robot, endpoint, status, http_status
+):
+    endpoint.script = [answer(204)]
+    stored(talk, "1")
+    first = tried(talk, robot, status, http_status)
+    other = storage.create_conversation(chat.alice, [robot]).conversation.id
+    for _ in range(60):
+        storage.log_delivery(msgspec.structs.replace(first, conversation=other, webhook_id="w" * 26, id=0))
+    stored(talk, "2")
+    service.start()
+    delivered(talk)
+    assert [each.texts for each in endpoint.requests] == [["1"], ["2"]]
+    assert endpoint.requests[0].headers["X-Webhook-Id"] == first.webhook_id
+    assert endpoint.requests[0].headers["X-Webhook-Attempt"] == "2"
 
 
 def test_a_stop_leaves_undone_what_does_not_end(talk, endpoint):

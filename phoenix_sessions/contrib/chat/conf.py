@@ -57,6 +57,7 @@ class Config(msgspec.Struct, frozen=True, rename="upper", forbid_unknown_fields=
         agent_attempts: How often one delivery to an agent is tried (count).
         agent_pause: How long the pause after the first try is; each later one is twice as long (seconds).
         agent_longest_pause: How long a pause may be, also if the agent asks for a longer one (seconds).
+        agent_rounds: How often two agents answer one another in a row (count).
         agent_request_bytes: How large the messages of one delivery may be together (bytes); one alone may be larger.
         agent_answer_bytes: How large an agent's answer may be (bytes).
         agent_concurrency: How many agents' answers one worker waits for (count); of one agent, a quarter of them.
@@ -91,6 +92,7 @@ class Config(msgspec.Struct, frozen=True, rename="upper", forbid_unknown_fields=
     agent_attempts: int = 5
     agent_pause: float = 0.5
     agent_longest_pause: float = 60.0
+    agent_rounds: int = 50
     agent_request_bytes: int = 1024 * 1024
     agent_answer_bytes: int = 1024 * 1024
     agent_concurrency: int = 64

@@ -71,8 +71,9 @@ class AgentAuth(enum.StrEnum):
 
 
 class DeliveryStatus(enum.StrEnum):
-    """How one try of a delivery ended."""
+    """How one try of a delivery ended; ``pending``: it has not, or its worker has died over it."""
 
+    PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"
     TIMEOUT = "timeout"

@@ -26,7 +26,11 @@ END: Final = b"\n\n"
 LINES: Final = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 
 Tell = Callable[[str], Awaitable[None]]
-"""Tells those who listen the next part of an answer that is being written."""
+"""Tells those who listen the next part of an answer that is being written; raises ``Lost``."""
+
+
+class Lost(Exception):
+    """Another worker may deliver now."""
 
 
 class BadAnswer(Exception):

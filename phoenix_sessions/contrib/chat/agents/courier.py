@@ -3,7 +3,7 @@
 Rules:
     1. Whoever delivers holds the conversation's lease, and asks before each step that must not be done twice.
     2. A delivery is tried so often, with pauses that grow and are not in step, or that the endpoint asks for. Each try
-       is logged before its reply is appended.
+       is logged before it is made, so that whoever makes the next one knows of it, and before its reply is appended.
     3. The reply has a client_id that follows from the delivery, so it is stored once; then it is noted how far the
        agent was given the conversation. If somebody dies in between, the next one finds the reply.
     4. What was tried in vain is passed over, and the log says so.
@@ -16,7 +16,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from typing import Any, Final, ParamSpec, TypeVar
 
 import httpx
@@ -34,8 +33,9 @@ from ..kinds import DeliveryStatus, MessageKind
 from ..storage.checks import prepare
 from ..twins import twin
 from ..types import Draft
-from .answers import Outcome, Reply, Tell
+from .answers import Lost, Outcome, Reply, Tell
 from .callables import Callee
+from .threads import Threads
 from .turn import Turn, reply_id
 from .webhook import Webhook
 from .work import Target, Work, find_work, target_of
@@ -54,10 +54,6 @@ _log = twin(storage.log_delivery)
 _mark = twin(storage.mark_delivered)
 
 
-class Lost(Exception):
-    """Another worker may deliver now."""
-
-
 class _Again(Exception):
     """A try that may end better."""
 
@@ -69,31 +65,31 @@ class Courier:
     """Delivers.
 
     Args:
-        client: Sends requests, to where they may be sent.
+        transport: Sends requests, to where they may be sent.
         threads: Where functions that block are called.
     """
 
-    def __init__(self, client: httpx.AsyncClient, threads: Executor) -> None:
-        self._client = client
+    def __init__(self, transport: httpx.AsyncBaseTransport, threads: Threads) -> None:
+        self._transport = transport
         self._threads = threads
 
     async def deliver(self, conversation: str) -> bool:
-        """Deliver all there is, and return whether that was done; otherwise another worker is at it.
+        """Make the next delivery, if there is one, and return whether there is another.
 
         Raises:
+            Lost: Another worker is at it, or may be.
             ChatError: ``unavailable``, ``backpressure``.
             BackendUnavailable: The leases' engine cannot be asked.
         """
         lease = await sessions.aclaim(f"chat.agent.{conversation}", get_config().agent_lease, keep=True)
         if lease is None:
-            return False
+            raise Lost
         async with lease:
-            try:
-                while (work := await _find_work(conversation)) is not None:
-                    await self._carry_out(work, lease)
-            except Lost:
+            work = await _find_work(conversation)
+            if work is None:
                 return False
-        return True
+            await self._carry_out(work, lease)
+            return await _find_work(conversation) is not None
 
     async def _carry_out(self, work: Work, lease: Lease) -> None:
         turn = work.turn
@@ -131,20 +127,11 @@ class Courier:
         turn = work.turn
         target: Target | None = work.target if first else await _until_stored(_target_of, turn.agent)
         _must_be_held(lease)
+        begun = await _until_stored(_log, _pending(turn, attempt))
+        _must_be_held(lease)
         began = time.monotonic()
         outcome = _checked(turn, await self._ask(target or work.target, turn, attempt, _telling(turn, attempt, lease)))
-        delivery = Delivery(
-            agent=turn.agent,
-            conversation=turn.conversation.id,
-            webhook_id=turn.webhook_id,
-            last_seq=turn.last_seq,
-            attempt=attempt,
-            status=outcome.status,
-            http_status=outcome.http_status,
-            latency_ms=int(1000 * (time.monotonic() - began)),
-            error=outcome.error,
-        )
-        await _until_stored(_log, delivery)
+        await _until_stored(_log, _ended(begun, outcome, time.monotonic() - began))
         _must_be_held(lease)
         if outcome.again:
             raise _Again(outcome)
@@ -153,7 +140,7 @@ class Courier:
     async def _ask(self, target: Target, turn: Turn, attempt: int, tell: Tell) -> Outcome:
         if isinstance(target, Callee):
             return await target.ask(turn, tell, self._threads)
-        return await Webhook(target, self._client).ask(turn, attempt, tell)
+        return await Webhook(target, self._transport).ask(turn, attempt, tell)
 
 
 def _pause_after(error: Exception) -> bool | float:
@@ -167,6 +154,27 @@ def _pause_after(error: Exception) -> bool | float:
 def _must_be_held(lease: Lease) -> None:
     if not lease.held:
         raise Lost
+
+
+def _pending(turn: Turn, attempt: int) -> Delivery:
+    return Delivery(
+        agent=turn.agent,
+        conversation=turn.conversation.id,
+        webhook_id=turn.webhook_id,
+        last_seq=turn.last_seq,
+        attempt=attempt,
+        status=DeliveryStatus.PENDING,
+    )
+
+
+def _ended(begun: Delivery, outcome: Outcome, seconds: float) -> Delivery:
+    return msgspec.structs.replace(
+        begun,
+        status=outcome.status,
+        http_status=outcome.http_status,
+        latency_ms=int(1000 * seconds),
+        error=outcome.error,
+    )
 
 
 def _draft(turn: Turn, reply: Reply) -> Draft:

@@ -2,7 +2,7 @@
 
 Rules:
     1. A conversation waits a moment, in which messages are collected, and then has all delivered that is there. What
-       comes meanwhile has it wait once more.
+       comes meanwhile, and what was too much for one delivery, has it wait once more.
     2. At most so many conversations wait; those that find no place, that another worker keeps, or whose database does
        not answer for some time, are left to the look for what is undone.
     3. Conversations that are no agent's are remembered, so that their messages cost nothing.
@@ -20,6 +20,7 @@ from phoenix_sessions import BackendError
 from ..conf import Config
 from ..errors import ChatError
 from ..twins import twin
+from .answers import Lost
 from .courier import Courier
 from .slots import Slots
 from .work import agents_in
@@ -44,7 +45,7 @@ class Dispatcher:
     def __init__(self, courier: Courier, config: Config) -> None:
         self._courier = courier
         self._config = config
-        self._slots = Slots(config.agent_concurrency, max(1, config.agent_concurrency // 4))
+        self._slots = Slots(config.agent_concurrency)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._once_more: set[str] = set()
         self._others: dict[str, None] = {}
@@ -108,20 +109,26 @@ class Dispatcher:
             await asyncio.sleep(pause)
             self._once_more.discard(conversation)
             async with self._slots.taken(agents):
-                done = await self._deliver(conversation)
-            if done and conversation not in self._once_more:
+                more = await self._deliver(conversation)
+            if more is None:
+                tried += 1
+                pause = _PAUSE * 2**tried * random.uniform(0.5, 1.5)  # noqa: S311  # workers must not come in step
+            elif more or conversation in self._once_more:
+                pause, tried = self._config.agent_debounce, 0
+            else:
                 return
-            tried = 0 if done else tried + 1
-            pause = self._config.agent_debounce if done else _PAUSE * 2**tried * random.uniform(0.5, 1.5)  # noqa: S311
 
-    async def _deliver(self, conversation: str) -> bool:
+    async def _deliver(self, conversation: str) -> bool | None:
+        """Make a delivery, and return whether there is another to be made; None = this one was not."""
         try:
             return await self._courier.deliver(conversation)
+        except Lost:
+            pass
         except (ChatError, BackendError) as error:
             logger.warning("conversation %s is delivered later: %s", conversation, error)
         except Exception:
             logger.exception("conversation %s cannot be delivered", conversation)
-        return False
+        return None
 
     def _done(self, conversation: str) -> None:
         del self._tasks[conversation]

@@ -7,20 +7,21 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
-
-import httpx
 
 from ..conf import Config
 from .courier import Courier
 from .dispatcher import Dispatcher
 from .look import keep_looking
+from .slots import most_of_one
+from .threads import Threads
 from .transport import CheckedTransport
 
 logger = logging.getLogger("phoenix_sessions.chat")
 
 _LEAVE: Final = 1.0
+_LOOK_UPS: Final = 4
+"""How many look-ups of one name may run at once (count)."""
 
 
 class AgentLoop(threading.Thread):
@@ -64,21 +65,23 @@ class AgentLoop(threading.Thread):
         self.join(seconds + _LEAVE)
         return self._complete
 
+    def close(self) -> None:
+        """Give back what one that was never started has."""
+        self._loop.close()
+
     def run(self) -> None:
         """Run the loop."""
-        threads = ThreadPoolExecutor(self._config.agent_concurrency, "phoenix_chat-agent")
         try:
             with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-                self._complete = runner.run(self._main(threads))
+                self._complete = runner.run(self._main())
         except Exception:
             logger.exception("the agents' thread has ended")
-        finally:
-            threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _main(self, threads: ThreadPoolExecutor) -> bool:
-        transport = CheckedTransport(self._config.agent_concurrency, threads)
-        async with httpx.AsyncClient(transport=transport, timeout=None, trust_env=False) as client:  # noqa: S113
-            self._dispatcher = dispatcher = Dispatcher(Courier(client, threads), self._config)
+    async def _main(self) -> bool:
+        most = self._config.agent_concurrency
+        calls = Threads("phoenix_chat-agent", most_of_one(most))
+        async with CheckedTransport(most, Threads("phoenix_chat-name", _LOOK_UPS)) as transport:
+            self._dispatcher = dispatcher = Dispatcher(Courier(transport, calls), self._config)
             looking = asyncio.create_task(keep_looking(dispatcher))
             self._take()
             await self._end.wait()

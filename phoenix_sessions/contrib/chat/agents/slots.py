@@ -8,17 +8,21 @@ import weakref
 from collections.abc import AsyncIterator, Hashable
 
 
+def most_of_one(total: int) -> int:
+    """Return how many of the places one agent may have (count)."""
+    return max(1, total // 4)
+
+
 class Slots:
     """Places on one event loop.
 
     Args:
         total: How many there are (count).
-        each: How many one agent may have (count).
     """
 
-    def __init__(self, total: int, each: int) -> None:
+    def __init__(self, total: int) -> None:
         self._all = asyncio.Semaphore(total)
-        self._each = each
+        self._each = most_of_one(total)
         self._own: weakref.WeakValueDictionary[Hashable, asyncio.Semaphore] = weakref.WeakValueDictionary()
 
     @contextlib.asynccontextmanager

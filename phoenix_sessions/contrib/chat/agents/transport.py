@@ -10,15 +10,13 @@ Rules:
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from concurrent.futures import Executor
-from functools import partial
 from typing import Final
 
 import httpx
 
 from .targets import check_addresses, check_target
+from .threads import Threads
 
 _MOST_ADDRESSES: Final = 4
 
@@ -31,7 +29,7 @@ class CheckedTransport(httpx.AsyncBaseTransport):
         threads: Where names are looked up.
     """
 
-    def __init__(self, connections: int, threads: Executor) -> None:
+    def __init__(self, connections: int, threads: Threads) -> None:
         self._threads = threads
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=0)
         self._inner = httpx.AsyncHTTPTransport(limits=limits)  # the environment may say which certificates are good
@@ -66,10 +64,8 @@ class CheckedTransport(httpx.AsyncBaseTransport):
 
     async def _look_up(self, host: str, port: int) -> list[str]:
         """Return the addresses of a host, at least one."""
-        loop = asyncio.get_running_loop()
         try:
-            look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-            found = await loop.run_in_executor(self._threads, look_up)
+            found = await self._threads.call(host, socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise httpx.ConnectError(f"the name {host!r} cannot be looked up: {error}") from error
         return list(dict.fromkeys(str(where[0]) for *_, where in found))

@@ -2,8 +2,8 @@
 
 Rules:
     1. A delivery begins after what the agent was given last, and ends with the last message that is in it. Its id
-       follows from these two, so it is the same on each try, also by another worker after this one has died; unless
-       that was the first try, and more has come meanwhile.
+       follows from these two, so it is the same on each try, also by another worker after this one has died: the log
+       says where it ends.
     2. The reply's client_id follows from the first part of that id, which says where the delivery began: of all that
        begin there, one reply is stored.
     3. The agent's own messages and deleted ones are left out. What is too large for one delivery goes into the next.
@@ -22,6 +22,7 @@ import msgspec
 from ..types import Conversation, Message
 
 _BEGIN: Final = 16
+_REPLY: Final = "webhook-"
 _END: Final = 10  # hexadecimal digits of the last message's seq; together with the begin, as long as a ULID
 
 
@@ -83,7 +84,12 @@ def begins(webhook_id: str, conversation: str, agent: str, after: int) -> bool:
 
 def reply_id(webhook_id: str) -> str:
     """Return the client_id of the reply to a delivery."""
-    return f"webhook-{webhook_id[:_BEGIN]}"
+    return _REPLY + webhook_id[:_BEGIN]
+
+
+def is_reply(message: Message) -> bool:
+    """Return whether a message is the reply to a delivery."""
+    return message.client_id is not None and message.client_id.startswith(_REPLY)
 
 
 def answered(page: Iterable[Message], conversation: str, agent: str, after: int) -> int | None:

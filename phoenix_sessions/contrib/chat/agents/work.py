@@ -5,12 +5,16 @@ Rules:
     2. What is sent while an agent, or its endpoint, is disabled is passed over, for good: it is not sent when the agent
        is enabled again. An agent that is neither a function here nor registered is left alone, and what is sent to it
        waits until it is.
-    3. What a worker has tried before it died is tried again as it was, and counted on, as far as the log says.
+    3. What a worker has tried before it died is tried again as it was, and counted on, unless the log says that it
+       would end as before.
     4. What a stored reply answers was delivered, though whoever stored it died before it could say so.
+    5. Two agents answer one another so often in a row. What comes then is passed over, until one of them says something
+       by itself.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 import msgspec
@@ -22,7 +26,10 @@ from ..errors import ChatError
 from ..kinds import ConversationKind, DeliveryStatus, ParticipantKind, ParticipantStatus
 from ..types import Conversation
 from .callables import Callee, callee_of
-from .turn import Turn, answered, begins, make_turn
+from .turn import Turn, answered, begins, is_reply, make_turn
+from .webhook import may_end_better
+
+logger = logging.getLogger("phoenix_sessions.chat")
 
 Target = Callee | Endpoint
 
@@ -116,7 +123,8 @@ def _find_for(conversation: Conversation, agent: str) -> Work | None:
             page = tuple(message for message in page if not tries or message.seq <= tries[0].last_seq)
             turn = make_turn(conversation, agent, after, page, config.agent_request_bytes)
             tried = max((each.attempt for each in tries if each.status != DeliveryStatus.DELIVERED), default=0)
-            if turn.messages and target is not None and tried < config.agent_attempts:
+            over = tried >= config.agent_attempts or (bool(tries) and _is_final(tries[0], target))
+            if turn.messages and target is not None and not over and not _go_on_and_on(conversation, turn):
                 return Work(turn, target, tried)
             seq = page[-1].seq if target is None else turn.last_seq
         storage.mark_delivered(conversation.id, agent, seq)
@@ -133,6 +141,25 @@ def _whereabouts(agent: str) -> tuple[bool, Target | None]:
 
 
 def _tries(conversation: str, agent: str, after: int) -> list[Delivery]:
-    """Return the tries of the delivery that begins here, the last first, as far as the end of the log says."""
-    page = storage.list_deliveries(agent, limit=min(_LOGGED, get_config().max_page_size))
-    return [each for each in page.deliveries if begins(each.webhook_id, conversation, agent, after)]
+    """Return the tries of the delivery that begins here, the last first."""
+    tries = storage.tries_in(conversation, agent, _LOGGED)
+    return [each for each in tries if begins(each.webhook_id, conversation, agent, after)]
+
+
+def _is_final(last: Delivery, target: Target | None) -> bool:
+    """Return whether a try has ended so that another would end as it did."""
+    if last.status in (DeliveryStatus.PENDING, DeliveryStatus.DELIVERED):
+        return False
+    return isinstance(target, Callee) or not may_end_better(last.http_status)
+
+
+def _go_on_and_on(conversation: Conversation, turn: Turn) -> bool:
+    """Return whether two agents have answered one another too often."""
+    if len(_agents(conversation)) < 2:
+        return False
+    most = min(get_config().agent_rounds, get_config().max_page_size)
+    page = storage.history(conversation.id, None, before_seq=turn.last_seq + 1, limit=most).messages
+    if len(page) < most or not all(map(is_reply, page)):
+        return False
+    logger.warning("conversation %s: two agents have answered one another %d times: it is over", conversation.id, most)
+    return True

@@ -52,7 +52,10 @@ class DeliveryLog(models.Model):
 
         db_table = "phoenix_chat_delivery"
         verbose_name_plural = "delivery log"
-        indexes = [models.Index(fields=["agent", "-id"], name="phoenix_chat_deliveries")]
+        indexes = [
+            models.Index(fields=["agent", "-id"], name="phoenix_chat_deliveries"),
+            models.Index(fields=["conversation", "-id"], name="phoenix_chat_tries"),
+        ]
 
     def __str__(self) -> str:
         """Return who, and which try."""

@@ -20,7 +20,7 @@ from .conversations import (
     show_conversation,
 )
 from .creating import create_conversation
-from .deliveries import delivered_seq, list_deliveries, log_delivery, mark_delivered
+from .deliveries import delivered_seq, list_deliveries, log_delivery, mark_delivered, tries_in
 from .following import Following, read_after, read_newest
 from .history import find_message, history
 from .inbox import inbox, inbox_items, list_conversations
@@ -66,6 +66,7 @@ __all__ = [
     "set_participant_status",
     "show_conversation",
     "show_participant",
+    "tries_in",
     "update_agent",
     "update_participant",
 ]

@@ -18,7 +18,8 @@ _URL_LENGTH: Final = 2000
 _SECRET_LENGTH: Final = 1000
 _LONGEST: Final = 600.0
 _HEADER: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_TEXT: Final = re.compile(r"[ -~\t]*")
+_TOKEN: Final = re.compile(r"[!-~]+")
+_HEADER_TEXT: Final = re.compile(r"([!-~]([ -~\t]*[!-~])?)?")
 
 
 def register_agent(
@@ -118,13 +119,17 @@ def _headers(value: Any) -> dict[str, Any]:
     headers = checks.json_object("headers", value, get_config().max_metadata_bytes).value
     for name, text in headers.items():
         if not isinstance(text, str) or not _HEADER.fullmatch(name) or not _HEADER_TEXT.fullmatch(text):
-            raise invalid(headers="must be texts of printable ASCII, by names as HTTP has them")
+            raise invalid(
+                headers="must be texts of printable ASCII, no space around them, by names as HTTP has them"
+            )
     return headers
 
 
 def _complete(row: AgentEndpoint) -> AgentEndpoint:
     if row.auth != AgentAuth.NONE and not row.secret:
         raise invalid(secret=f"must be given for {row.auth}")
+    if row.auth == AgentAuth.BEARER and not _TOKEN.fullmatch(row.secret):
+        raise invalid(secret=f"must be of printable ASCII, without spaces, for {row.auth}")
     return row
 
 

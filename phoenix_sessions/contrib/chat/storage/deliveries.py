@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from ..endpoints import Delivery, DeliveryPage
@@ -11,11 +13,15 @@ from ..models import DeliveryLog
 from . import access, checks, rows, statements
 from .connection import now, reading, transaction
 
-_ERROR_LENGTH = 1000
+_ERROR_LENGTH: Final = 1000
+_ENDING: Final = ("status", "http_status", "latency_ms", "error")
 
 
 def log_delivery(delivery: Delivery) -> Delivery:
     """Log a try, and return it with its place and moment; a text that is too long is cut.
+
+    Args:
+        delivery: The try; one that has its place already is logged as it is now, unless it was removed meanwhile.
 
     Raises:
         ChatError: ``unavailable``.
@@ -27,10 +33,16 @@ def log_delivery(delivery: Delivery) -> Delivery:
         "created_at": delivery.created_at or now(),
     }
     row = DeliveryLog(
-        agent_id=values.pop("agent"), conversation_id=values.pop("conversation"), **{**values, "id": None}
+        agent_id=values.pop("agent"),
+        conversation_id=values.pop("conversation"),
+        **{**values, "id": delivery.id or None},
     )
     with transaction() as database:
-        row.save(using=database.alias, force_insert=True)
+        if delivery.id:
+            changed = {name: getattr(row, name) for name in _ENDING}
+            DeliveryLog.objects.using(database.alias).filter(id=delivery.id).update(**changed)
+        else:
+            row.save(using=database.alias, force_insert=True)
     return _delivery(row)
 
 
@@ -56,6 +68,22 @@ def list_deliveries(agent: str, *, cursor: str | None = None, limit: int | None 
         found = list(query.order_by("-id")[: count + 1])
     page = tuple(map(_delivery, found[:count]))
     return DeliveryPage(page, str(page[-1].id) if len(found) > count else None)
+
+
+def tries_in(conversation: str, agent: str, limit: int) -> tuple[Delivery, ...]:
+    """Return what was tried to be delivered in a conversation, the last first.
+
+    Args:
+        conversation: Where.
+        agent: Whose.
+        limit: How many tries, at most (count).
+
+    Raises:
+        ChatError: ``unavailable``.
+    """
+    with reading() as database:
+        query = DeliveryLog.objects.using(database.alias).filter(conversation=conversation, agent=agent)
+        return tuple(map(_delivery, query.order_by("-id")[:limit]))
 
 
 def mark_delivered(conversation: str, agent: str, seq: int) -> bool:
