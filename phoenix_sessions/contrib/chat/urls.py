@@ -18,6 +18,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import path
 from django.views.decorators.http import require_safe
 
+from . import agents
 from .api import api
 from .api.answers import refusal
 from .api.bodies import read_body
@@ -35,6 +36,7 @@ def _door(view: View) -> View:
 
     @functools.wraps(view)
     async def through(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+        agents.start()  # as soon as this worker is asked for anything
         if request.method in ("POST", "PATCH"):
             if request.content_type not in _JSON:
                 return refusal(415, "unsupported_type", "the body must be application/json")

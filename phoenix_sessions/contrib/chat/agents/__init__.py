@@ -45,7 +45,10 @@ def install() -> None:
 
 
 def start() -> None:
-    """Begin to deliver in this worker, what was left undone first; fine to repeat."""
+    """Begin to deliver in this worker, what was left undone first; fine to repeat, and on an event loop.
+
+    The chat's URLs and sockets call it when somebody comes, so that a management command delivers nothing of itself.
+    """
     service.start()
 
 

@@ -1,7 +1,8 @@
 """What one worker has for agents, from its start to its stop.
 
 Rules:
-    1. It starts with the first message that may be an agent's, or when a door asks for it; a forked child's anew.
+    1. It starts with a worker's first request or socket, so that what another has left undone waits for no message, or
+       with the first message that may be an agent's; a forked child's anew.
     2. What is handed over never blocks and never raises, and is bounded: what finds no room, the look finds.
     3. At the stop it takes no more, lets those who are at it finish for some time, and leaves the rest undone, which
        another worker finds. That is before the gateway stops, which is imported after this, so that replies are stored
@@ -40,15 +41,13 @@ class Service:
             running.put(conversation)
 
     def start(self) -> AgentLoop | None:
-        """Begin, unless that was done, or this process is stopping."""
-        from .loop import AgentLoop
-
+        """Begin, unless that was done, or this process is stopping; costs next to nothing once it was done."""
+        running = self._running
+        if running is not None and running.is_alive():
+            return running
         with self._lock:
             if self._running is None or not self._running.is_alive():
-                if sessions.stopping:
-                    return None
-                self._running = AgentLoop(get_config())
-                self._running.start()
+                self._running = None if sessions.stopping else _started()
             return self._running
 
     def stop(self, seconds: float) -> bool:
@@ -67,6 +66,18 @@ class Service:
         if self._running is not None:
             self._inherited.append(self._running)
         self._running = None
+
+
+def _started() -> AgentLoop | None:
+    from .loop import AgentLoop
+
+    loop = AgentLoop(get_config())
+    try:
+        loop.start()
+    except RuntimeError:  # there is no thread to be had: whoever asks next tries again
+        loop.close()
+        return None
+    return loop
 
 
 service = Service()
