@@ -5,6 +5,7 @@ from chat.conftest import begin
 from django.contrib.auth.models import Permission, User
 from django.db import connections
 from django.urls import reverse
+from django.utils.html import escape
 
 from phoenix_sessions.contrib.chat import admin_pages, live, storage
 from phoenix_sessions.contrib.chat.endpoints import Delivery
@@ -102,6 +103,26 @@ def test_no_secret_is_guessed_and_no_table_is_read_by_a_lists_address(site, chat
     assert site.get(url(model, **query)).status_code == 400
 
 
+def test_what_no_database_takes_is_refused_wherever_it_comes(site, chat, group):
+    answers = [
+        site.get(url("messagerow", conversation="\0")),
+        site.get(url("messagerow", "change", "\0")),
+        site.get(url("messagerow", "history", "\0")),
+        site.get(url("participantrow", who="\0.active")),
+        site.post(url("conversationrow"), {"action": "close", "_selected_action": ["\0"]}),
+        site.post(url("participantrow", "add"), {"id": "user:x", "kind": "user", "display_name": "\0"}),
+    ]
+    assert [answer.status_code for answer in answers] == [400] * 6
+
+
+@pytest.mark.parametrize("written", ['{"a": "\\ud800"}', "{", '["x"]'])
+def test_what_is_wrong_with_an_object_is_told_and_it_is_shown_as_it_was_written(site, chat, written):
+    given = {"id": "user:x", "kind": "user", "metadata": written}
+    answer = site.post(url("participantrow", "add"), given)
+    assert list(answer.context["adminform"].form.errors) == ["metadata"]
+    assert escape(written) in text(answer)
+
+
 def test_a_participant_is_added_named_disabled_and_enabled(site, chat):
     done(site.post(url("participantrow", "add"), {"id": "user:dora", "kind": "user", "metadata": '{"a": 1}'}))
     page = url("participantrow", "change", "user:dora")
@@ -191,9 +212,9 @@ def test_an_endpoint_that_is_inside_already_keeps_its_address_when_something_els
 
 
 def test_an_endpoint_is_registered_changed_disabled_and_keeps_its_secret(site, chat):
-    given = {"url": "https://robot.example", "auth": "bearer", "timeout": "5"}
+    given = {"url": "https://robot.example", "auth": "hmac", "timeout": "5"}
     answer = site.post(url("agentendpoint", "add"), {"who": chat.robot, **given})
-    assert "must be given for bearer" in str(answer.context["adminform"].form.errors["new_secret"])
+    assert "must be given for hmac" in str(answer.context["adminform"].form.errors["new_secret"])
     secret = {"new_secret": " s3cr3t", "new_headers": '{"X-Key": "k3y"}'}
     answer = site.post(url("agentendpoint", "add"), {"who": chat.robot, **given, **secret, "auth": "nonsense"})
     assert "s3cr3t" not in text(answer)

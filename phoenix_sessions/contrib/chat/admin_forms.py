@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import ForeignKeyRawIdWidget
+from django.forms.fields import InvalidJSONInput
 
 from .agents import check_url
 from .conf import get_config
@@ -37,7 +38,15 @@ class RawId(ForeignKeyRawIdWidget):
         return "", ""
 
 
-class HeadersField(forms.JSONField):
+class ObjectField(forms.JSONField):
+    """A JSON object, which is shown again as it was written, whatever is wrong with it."""
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Return what was written."""
+        return initial if self.disabled else InvalidJSONInput(data or "")
+
+
+class HeadersField(ObjectField):
     """A JSON object that may be left empty."""
 
     def prepare_value(self, value: Any) -> Any:
@@ -74,6 +83,8 @@ class VerbForm(forms.ModelForm):
 class NewParticipantForm(VerbForm):
     """Makes a participant."""
 
+    metadata = ObjectField(required=False)
+
     class Meta:
         """What is given."""
 
@@ -87,6 +98,8 @@ class NewParticipantForm(VerbForm):
 
 class ParticipantForm(VerbForm):
     """Names a participant."""
+
+    metadata = ObjectField(required=False)
 
     class Meta:
         """What is given."""

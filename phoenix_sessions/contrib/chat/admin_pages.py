@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
+from django.core.exceptions import BadRequest
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +22,19 @@ from .transactions import outside_transactions
 
 MOST: Final = 1000
 """How many rows a list goes through, and an action takes (count)."""
+
+
+def _without_nul(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Refuse what no database takes, and Django would ask one for."""
+
+    @functools.wraps(view)
+    def through(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        sent = [text for query in (request.GET, request.POST) for texts in query.lists() for text in texts[1]]
+        if any("\0" in text for text in (request.path, *sent)):
+            raise BadRequest("U+0000 is in no id and in no text")
+        return view(request, *args, **kwargs)
+
+    return through
 
 
 class Pages(Paginator):
@@ -54,7 +69,7 @@ class ChatAdmin(admin.ModelAdmin):
         """Return the pages' URLs."""
         urls: list[Any] = super().get_urls()
         for each in urls:
-            each.callback = outside_transactions(each.callback)
+            each.callback = outside_transactions(_without_nul(each.callback))
         return urls
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
