@@ -334,11 +334,18 @@ def test_deleted_messages_are_left_out(talk, endpoint):
     assert [each.texts for each in endpoint.requests] == [["1"], ["3"]]
 
 
-def test_a_reply_that_the_conversation_takes_no_more_is_dropped(talk, endpoint):
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda talk: gateway.close(talk, "user:alice"),
+        lambda talk: storage.set_participant_status("agent:robot", "disabled"),
+    ],
+)
+def test_a_reply_that_the_conversation_takes_no_more_is_dropped(talk, endpoint, end):
     endpoint.script = [hold(says("too late"))]
     say(talk, "hi")
     wait_until(lambda: endpoint.requests)
-    gateway.close(talk, "user:alice")
+    end(talk)
     endpoint.released.set()
     delivered(talk)
     assert (said(talk), log()) == ([("user:alice", "hi")], [(1, "delivered", 200)])
