@@ -10,8 +10,10 @@ Of sessions in an engine: ``engines`` (where), ``documents`` (the sessions), ``b
 ``backend_workers`` and ``backend_worker`` (OS processes that dispatch), ``medians``, ``backend_bytes``,
 ``backend_costs``.
 
-Of the chat: ``chat_load`` (a busy chat), ``chat_client`` (who talks), ``chat_site`` (what daphne serves),
-``chat_shown`` (a table, and a chart).
+Of the chat: ``chat_load`` (a busy chat), ``chat_client`` (who talks), ``chat_wire`` (their WebSockets), ``chat_places``
+(who talks where), ``chat_steps`` (how a rate is borne), ``chat_server`` and ``chat_site`` (what daphne serves),
+``chat_usual`` and ``chat_usual_site`` (the same as people write it), ``chat_shown`` (a table, and a chart),
+``processor`` (what a process has used).
 
 Of the soak: ``soak`` (its phases and checks), ``soakers`` (who acts), ``soaked`` (the sessions).
 """

@@ -1,18 +1,20 @@
 """``python -m bench.chat_load [--participants 200] [--conversations 100] [--rate 200] [--seconds 10]``: a busy chat.
 
-Each participant is a WebSocket in one conversation; together they send so many messages a second. What is measured is
-the time from the moment at which a message is due until its sender has it back from the server: stored, numbered, told.
+Each participant is a WebSocket in one conversation; together they send so many messages a second, at random. What is
+measured is the time from the moment at which a message is due until its sender has it back from the server: stored,
+numbered, told.
 
 Rules:
     1. Without ``--url`` it starts a real daphne on loopback, with a database of its own that is dropped after it:
-       PostgreSQL at 127.0.0.1 if that answers, else SQLite in a file.
-    2. ``--url http://host/chat/`` is a chat that is there already. It makes participants and conversations there, and
-       takes the tokens' key from the environment, ``CHAT_LOAD_KEY``. Only loopback, unless ``--anywhere`` is given.
+       PostgreSQL at 127.0.0.1 if that answers, else SQLite in a file. Also after Ctrl-C and SIGTERM.
+    2. ``--url http://host/chat/`` is a chat that is there already. It makes participants and conversations there, which
+       stay, and takes the tokens' key from the environment, ``CHAT_LOAD_KEY``. Only loopback, unless ``--anywhere`` is
+       given.
     3. Before the seconds that are measured come ``--warm-up`` seconds of the same.
     4. It ends by itself: so many seconds of sending, at most ``GRACE`` of waiting for what is on its way.
     5. The exit code is 1 if a message was lost, refused, or out of order.
 
-The clients share the machine with the server, and take as much of it as the server does.
+The clients share the machine with the server: what of the processor they take, and how late they were, is shown.
 """
 
 from __future__ import annotations
@@ -21,43 +23,66 @@ import argparse
 import asyncio
 import contextlib
 import ipaddress
-import json
 import os
-import random
 import secrets
-import socket
+import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from . import chat_shown, served, servers
-from .chat_client import Client, Tally, prepare, token_of
+from .chat_client import Crowd, Tally
+from .chat_places import over_http
+from .chat_server import OURS, STARTING, database, told
+from .chat_server import served as serving
+from .chat_shown import Seen
+from .processor import used
 
 GRACE = 15.0
 LONGEST = 600.0
 MOST = 5000
-STARTING = 60.0
+MOST_RATE = 20_000.0
+
+
+class Chat(NamedTuple):
+    """A chat that is there.
+
+    Attributes:
+        base: Where, with a slash at the end.
+        key: Of its tokens.
+        where: What it is, in words.
+        pid: Of its server's process; None = nobody knows.
+    """
+
+    base: str
+    key: str
+    where: str
+    pid: int | None
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run, and show what was seen; returns the exit code."""
     options = _options(arguments)
     console = Console()
-    with _chat(options) as (base, key):
-        tally, began = asyncio.run(_run(base, key, options, console))
-    chat_shown.show(console, tally, options, began)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is cleaned up after Ctrl-C is then, too
+    try:
+        with _chat(options) as chat:
+            seen = asyncio.run(_run(chat, options, console))
+    except KeyboardInterrupt:
+        console.print("stopped before its time; nothing is left")
+        return 130
+    chat_shown.show(console, seen, options)
     if options.chart:
-        chat_shown.draw(tally, options, began)
+        chat_shown.draw(seen, options)
         console.print(f"chart: {options.chart}")
-    return int(sum(tally.errors.values()) > 0 or tally.acknowledged < tally.sent)
+    return int(sum(seen.tally.errors.values()) > 0 or seen.tally.acknowledged < seen.tally.sent)
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -75,8 +100,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if not 2 <= options.participants <= MOST or not 1 <= options.conversations <= options.participants // 2:
         parser.error(f"there must be 2 to {MOST} participants, and at least two for each conversation")
-    if not 0 < options.seconds <= LONGEST or not 0 <= options.warm_up <= LONGEST or options.rate <= 0:
-        parser.error(f"seconds must be more than 0 and at most {LONGEST:.0f}, and the rate more than 0")
+    if not 0 < options.seconds <= LONGEST or not 0 <= options.warm_up <= LONGEST:
+        parser.error(f"seconds must be more than 0 and at most {LONGEST:.0f}")
+    if not 0 < options.rate <= MOST_RATE:
+        parser.error(f"the rate must be more than 0 and at most {MOST_RATE:.0f}")
     if options.url and not options.anywhere and not _is_loopback(options.url):
         parser.error("the URL is not of this machine: to load another one, say --anywhere")
     if options.url and "CHAT_LOAD_KEY" not in os.environ:
@@ -93,89 +120,63 @@ def _is_loopback(url: str) -> bool:
 
 
 @contextlib.contextmanager
-def _chat(options: argparse.Namespace) -> Iterator[tuple[str, str]]:
-    """Give where the chat is, and its tokens' key."""
+def _chat(options: argparse.Namespace) -> Iterator[Chat]:
     if options.url:
-        options.where = options.url
-        yield options.url.rstrip("/") + "/", os.environ["CHAT_LOAD_KEY"]
+        yield Chat(options.url.rstrip("/") + "/", os.environ["CHAT_LOAD_KEY"], options.url, None)
         return
     key = secrets.token_urlsafe(32)
-    with _database(options) as database:
-        environ = {"BENCH_CHAT": json.dumps({"database": database, "key": key})}
+    engine = options.database or ("sqlite" if servers.why_no_postgresql() else "postgresql")
+    with database(engine) as place:
+        environ = told(place, key)
         command = [sys.executable, "-m", "bench.chat_site"]
         subprocess.run(command, env={**os.environ, **environ}, cwd=served.ROOT, check=True, timeout=STARTING)
-        daphne = served.Daphne("bench.chat_site:application", **environ)
-        try:
-            _until_it_listens(daphne.port)
-            yield f"http://127.0.0.1:{daphne.port}/chat/", key
-        finally:
-            daphne.stop()
+        with serving(OURS, environ) as daphne:
+            yield Chat(f"http://127.0.0.1:{daphne.port}/chat/", key, f"daphne, {engine}", daphne.pid)
 
 
-@contextlib.contextmanager
-def _database(options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    engine = options.database or ("sqlite" if servers.why_no_postgresql() else "postgresql")
-    options.where = f"daphne, {engine}"
-    if engine == "postgresql":
-        with servers.database() as database:
-            yield database
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        init = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"
-        name = f"{folder}/chat.sqlite3"
-        yield {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": {"init_command": init, "timeout": 20}}
-
-
-def _until_it_listens(port: int) -> None:
-    """Wait until the server answers; it holds the port from the beginning, so connecting proves nothing."""
-    deadline = time.monotonic() + STARTING
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=STARTING) as probe:
-            probe.sendall(b"GET /chat/health/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-            if b" 200 " in probe.recv(100):
-                return
-        time.sleep(0.1)
-    raise TimeoutError(f"the server did not get ready within {STARTING:g} s")
-
-
-async def _run(base: str, key: str, options: argparse.Namespace, console: Console) -> tuple[Tally, float]:
-    tally = Tally()
+async def _run(chat: Chat, options: argparse.Namespace, console: Console) -> Seen:
+    crowd = Crowd()
     async with asyncio.timeout(options.warm_up + options.seconds + GRACE + 4 * STARTING):
-        console.print(f"{options.participants} participants, {options.conversations} conversations, {options.where}")
-        places = await prepare(base, key, f"load:{secrets.token_hex(4)}", options.participants, options.conversations)
-        clients = [Client(tally, name) for name, _ in places]
-        sockets = base.replace("http", "ws", 1) + "conversation/"
-        for first in range(0, len(places), 20):
-            some = zip(clients[first : first + 20], places[first : first + 20], strict=True)
-            await asyncio.gather(*(client.join(sockets + id, token_of(name, key)) for client, (name, id) in some))
+        console.print(f"{options.participants} participants, {options.conversations} conversations, {chat.where}")
+        places = await over_http(
+            chat.base, chat.key, f"load:{secrets.token_hex(4)}", options.participants, options.conversations
+        )
         try:
-            began = perf_counter() + options.warm_up + 0.2
-            await _send(clients, tally, options, console, began)
+            await crowd.join(chat.base.replace("http", "ws", 1) + "conversation/", places)
+            return await _talk(crowd, chat, options, console)
         finally:
-            await asyncio.gather(*(client.leave() for client in clients), return_exceptions=True)
-    return tally, began
+            crowd.leave()
 
 
-async def _send(
-    clients: list[Client], tally: Tally, options: argparse.Namespace, console: Console, began: float
-) -> None:
-    until, every = began + options.seconds, len(clients) / options.rate
-    start = began - options.warm_up
-    moments = [start + every * (place + random.random()) / len(clients) for place in range(len(clients))]
-    random.shuffle(moments)
-    sending = [
-        asyncio.create_task(client.send(first, every, until)) for client, first in zip(clients, moments, strict=True)
-    ]
+async def _talk(crowd: Crowd, chat: Chat, options: argparse.Namespace, console: Console) -> Seen:
+    start = perf_counter()
+    began = start + options.warm_up
+    until = began + options.seconds
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=until - start)
-        while (now := perf_counter()) < until:
-            told = f"{tally.sent:,} sent, {tally.acknowledged:,} acknowledged, {len(tally.echoes):,} echoed"
-            progress.update(task, completed=max(0.0, now - start), description=told)
-            await asyncio.sleep(0.25)
-        progress.update(task, completed=until - start, description="waiting for the last")
-        await asyncio.gather(*sending)
-        await asyncio.gather(*(client.wait(until + GRACE) for client in clients))
+        telling = asyncio.create_task(_tell(progress, crowd.tally, start, until))
+        try:
+            before = _processor(chat)
+            await crowd.talk(options.rate, start, until)
+            await crowd.settle(GRACE, GRACE)
+            after = _processor(chat)
+        finally:
+            telling.cancel()
+    client, server = (late - early for late, early in zip(after, before, strict=True))
+    return Seen(crowd.tally, began, client, server, chat.where)
+
+
+async def _tell(progress: Progress, tally: Tally, start: float, until: float) -> None:
+    task = progress.add_task("", total=until - start)
+    while True:
+        told = f"{tally.sent:,} sent, {tally.acknowledged:,} acknowledged, {len(tally.echoes):,} echoed"
+        progress.update(task, completed=min(until, perf_counter()) - start, description=told)
+        await asyncio.sleep(0.25)
+
+
+def _processor(chat: Chat) -> tuple[float, float]:
+    """Return what the client and the server have used so far (seconds)."""
+    return process_time(), float("nan") if chat.pid is None else used(chat.pid)
 
 
 if __name__ == "__main__":

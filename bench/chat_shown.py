@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -19,27 +20,62 @@ from .machine import describe
 PERCENTILES = (50, 95, 99)
 
 
-def show(console: Console, tally: Tally, options: argparse.Namespace, began: float) -> None:
+class Seen(NamedTuple):
+    """What a run has seen.
+
+    Attributes:
+        tally: Of all clients.
+        began: When the warm-up was over.
+        client, server: Processor time that the clients and the server have used (seconds); not a number if unknown.
+        where: Which server it was, in words.
+    """
+
+    tally: Tally
+    began: float
+    client: float
+    server: float
+    where: str
+
+
+def show(console: Console, seen: Seen, options: argparse.Namespace) -> None:
     """Print the table."""
     table = Table(title=f"{options.rate:g} messages a second for {options.seconds:g} s", title_justify="left")
     table.add_column("")
     table.add_column("", justify="right")
-    measured = [(moment, took) for moment, took in tally.echoes if moment - took >= began]
-    times = [took for _, took in measured]
-    table.add_row("sent, warm-up included", f"{tally.sent:,}")
-    table.add_row("acknowledged", f"{tally.acknowledged:,}")
-    table.add_row("echoed to their senders", f"{len(tally.echoes):,}")
-    table.add_row("received on all sockets", f"{tally.received:,}")
-    if times:
+    for name, value in [*_counts(seen), *_times(seen), *_processor(seen), *_errors(seen.tally)]:
+        table.add_row(name, value)
+    console.print(table)
+
+
+def _counts(seen: Seen) -> Iterator[tuple[str, str]]:
+    tally = seen.tally
+    yield "sent, warm-up included", f"{tally.sent:,}"
+    yield "acknowledged", f"{tally.acknowledged:,}"
+    yield "echoed to their senders", f"{len(tally.echoes):,}"
+    yield "received on all sockets", f"{tally.received:,}"
+
+
+def _times(seen: Seen) -> Iterator[tuple[str, str]]:
+    measured = [(due + took, took) for due, took in seen.tally.echoes if due >= seen.began]
+    if measured:
         last = max(moment for moment, _ in measured)
-        table.add_row("echoed a second, when warm", f"{len(times) / (last - began):,.0f}")
-    for percent, value in zip(PERCENTILES, percentiles(times), strict=True):
-        table.add_row(f"own echo, when warm, p{percent}", f"{value * 1000:,.1f} ms")
-    table.add_row("errors", f"{sum(tally.errors.values()):,}")
+        yield "echoed a second, when warm", f"{len(measured) / (last - seen.began):,.0f}"
+    for percent, value in zip(PERCENTILES, percentiles([took for _, took in measured]), strict=True):
+        yield f"own echo, when warm, p{percent}", f"{value * 1000:,.1f} ms"
+
+
+def _processor(seen: Seen) -> Iterator[tuple[str, str]]:
+    for name, used in (("server", seen.server), ("clients", seen.client)):
+        if not math.isnan(used):
+            yield f"processor time for a message, {name}", f"{1e6 * used / max(1, seen.tally.sent):,.0f} µs"
+    yield "the clients were late, p95", f"{percentiles(seen.tally.late)[1] * 1000:,.1f} ms"
+
+
+def _errors(tally: Tally) -> Iterator[tuple[str, str]]:
+    yield "errors", f"{sum(tally.errors.values()):,}"
     for name, count in sorted(tally.errors.items()):
         if count:
-            table.add_row(f"  {name}", f"{count:,}")
-    console.print(table)
+            yield f"  {name}", f"{count:,}"
 
 
 def percentiles(times: Sequence[float]) -> list[float]:
@@ -50,17 +86,17 @@ def percentiles(times: Sequence[float]) -> list[float]:
     return [cuts[percent - 1] for percent in PERCENTILES]
 
 
-def draw(tally: Tally, options: argparse.Namespace, began: float) -> None:
+def draw(seen: Seen, options: argparse.Namespace) -> None:
     """Write the chart: how many messages came back in each second, and how long that took."""
     seconds: dict[int, list[float]] = {}
-    for moment, took in tally.echoes:
-        seconds.setdefault(math.floor(moment - began), []).append(took)
+    for due, took in seen.tally.echoes:
+        seconds.setdefault(math.floor(due + took - seen.began), []).append(took)
     places = sorted(seconds)
     with mpl.rc_context(STYLE):
         drawing = Figure(figsize=(8, 5), layout="constrained")
         machine = describe()
         what = f"{options.participants} sockets in {options.conversations} conversations, {options.rate:g} messages/s"
-        drawing.suptitle(f"{what}: {options.where}, {machine['python']}, {machine['cpu']}", fontsize=9, color=INK)
+        drawing.suptitle(f"{what}: {seen.where}, {machine['python']}, {machine['cpu']}", fontsize=9, color=INK)
         upper, lower = drawing.subplots(2, 1, sharex=True)
         upper.bar(places, [len(seconds[place]) for place in places], color=FIRST, width=0.9)
         upper.set_ylabel("echoes in this second", color=FAINT)

@@ -1,6 +1,7 @@
-"""The site that daphne serves for ``chat_load``: the chat's HTTP API and sockets beneath ``/chat/``, and nothing else.
+"""The site that daphne serves for the chat's bench: the chat's HTTP API and sockets beneath ``/chat/``, nothing else.
 
-``BENCH_CHAT`` says in JSON what its database and its tokens' key are. Run as a program it makes the tables.
+``BENCH_CHAT`` says in JSON what its database and its tokens' key are, and where its live events go: ``"redis"`` is a
+URL, with which other workers would hear them, null is this process. Run as a program it makes the tables.
 """
 
 from __future__ import annotations
@@ -8,10 +9,15 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any
 
 from .site import configure
 
 _given = json.loads(os.environ["BENCH_CHAT"])
+_backend: dict[str, Any] = {}
+if url := _given.get("redis"):
+    _backend["BACKEND"] = "phoenix_sessions.backends.redis.RedisBackend"
+    _backend["OPTIONS"] = {"url": url, "prefix": "phoenix-sessions-bench:"}
 
 configure(
     {
@@ -22,7 +28,8 @@ configure(
         "ROOT_URLCONF": __name__,
         "USE_TZ": True,
         "LOGGING_CONFIG": None,
-    }
+    },
+    **_backend,
 )
 
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402

@@ -56,21 +56,30 @@ def why_no_postgresql() -> str | None:
 
 
 @contextmanager
-def database() -> Iterator[dict[str, Any]]:
-    """Make the database in PostgreSQL, give Django's setting for it, and drop it; its connections are kept open."""
+def database(name: str = DATABASE) -> Iterator[dict[str, Any]]:
+    """Make a database in PostgreSQL, give Django's setting for it, and drop it; its connections are kept open.
+
+    What a run that was killed has left is dropped first.
+
+    Raises:
+        RuntimeError: Another run has it.
+    """
     import psycopg
 
     with psycopg.connect(dbname="postgres", autocommit=True, **POSTGRESQL) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {DATABASE}")
+        taken = connection.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [name]).fetchone()
+        if taken != (True,):
+            raise RuntimeError(f"another run of the bench has the database {name}: wait for it")
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name}")
         try:
             yield {
                 "ENGINE": "django.db.backends.postgresql",
-                "NAME": DATABASE,
+                "NAME": name,
                 "HOST": POSTGRESQL["host"],
                 "PORT": POSTGRESQL["port"],
                 "USER": POSTGRESQL["user"],
                 "CONN_MAX_AGE": None,
             }
         finally:
-            connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -7,4 +7,4 @@ Rules:
     4. What it prints goes to stderr. It need not clean up threads: the process ends without waiting for them.
 """
 
-NAMES = ("core", "push", "http", "scale", "contention", "latency", "backends")
+NAMES = ("core", "push", "http", "scale", "contention", "latency", "backends", "chat")
