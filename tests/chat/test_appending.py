@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from phoenix_sessions.contrib.chat import storage
 from phoenix_sessions.contrib.chat.errors import ChatError
@@ -213,6 +214,29 @@ def test_racing_retries_are_stored_once(chat, dm, group):
         page = storage.history(conversation, chat.alice, limit=200)
         assert [each.seq for each in page.messages] == list(range(1, 101))
         assert [each.client_id for each in page.messages] == [str(number) for number in range(100)]
+
+
+def test_an_append_leaves_nothing_behind_in_its_connection(chat_on_server):
+    """So that PgBouncer may give the connection to somebody else after each transaction."""
+    chat = chat_on_server
+    dm = storage.create_conversation(chat.alice, [chat.bob]).conversation.id
+    with connections[chat.alias].cursor() as cursor:
+        cursor.execute("SET lock_timeout = '7s'")
+        for _ in range(9):  # psycopg would prepare what is said five times, if it were let
+            append_prepared([prepare(draft) for draft in drafts(dm, chat.alice, None)], patience=0.5)
+        cursor.execute("SELECT current_setting('lock_timeout'), (SELECT count(*) FROM pg_prepared_statements)")
+        assert cursor.fetchone() == ("7s", 0)
+        cursor.execute("RESET lock_timeout")
+
+
+def test_an_append_is_three_statements_and_one_more_for_repeats(chat_on_server):
+    chat = chat_on_server
+    dm = storage.create_conversation(chat.alice, [chat.bob]).conversation.id
+    with CaptureQueriesContext(connections[chat.alias]) as first:
+        storage.append_batch([*drafts(dm, chat.alice, "a"), Draft(dm, chat.bob, {})])
+    with CaptureQueriesContext(connections[chat.alias]) as then:
+        storage.append_batch(drafts(dm, chat.alice, "a", "b"))
+    assert [len([each for each in said if "phoenix_chat_" in each["sql"]]) for said in (first, then)] == [3, 4]
 
 
 def test_a_conversation_that_is_held_is_busy_and_the_others_go_on(chat_on_server):

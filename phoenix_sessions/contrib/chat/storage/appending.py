@@ -8,9 +8,10 @@ Rules:
     3. What is stored already under the draft's client_id, or id if it has none, is the answer (a repeat), before
        anything else is asked. Likewise twice in one batch.
     4. A draft that is refused is refused alone.
-    5. One INSERT of all messages, one UPDATE of all conversations.
+    5. One INSERT of all messages, one UPDATE of all conversations; on PostgreSQL an append is three statements, and one
+       more if something in it is a repeat: a trip to the server costs more than a message.
     6. Whoever was disabled before an append began is refused; while it runs, it may be either way.
-    7. Which kinds somebody may send is asked where its membership is, of the same rows.
+    7. Who the sender is, and which kinds it may send, is asked together with what was stored before.
 """
 
 from __future__ import annotations
@@ -97,9 +98,7 @@ def append_prepared(
         return []
     try:
         with transaction(using) as database:
-            if patience is not None and database.locks:
-                database.rows(statements.LOCK_TIMEOUT, [f"{max(1, int(patience * 1000))}ms"])
-            batch = _Batch(database, drafts, skip_held=skip_held)
+            batch = _Batch(database, drafts, patience, skip_held=skip_held)
             outcomes = [batch.place(draft) for draft in drafts]
             batch.store()
         return outcomes
@@ -112,12 +111,14 @@ def append_prepared(
 class _Batch:
     """What decides about the drafts, and what is to be stored."""
 
-    def __init__(self, database: Database, drafts: Sequence[Prepared], *, skip_held: bool) -> None:
+    def __init__(
+        self, database: Database, drafts: Sequence[Prepared], patience: float | None, *, skip_held: bool
+    ) -> None:
         self._database = database
         self._say = statements.APPENDING[database.engine]
-        self._places = _hold(database, {each.draft.conversation for each in drafts}, skip_held=skip_held)
-        self._senders = _senders(database, {(each.draft.conversation, each.draft.sender) for each in drafts})
-        self._known = _known(database, [each.draft for each in drafts])
+        ids = {each.draft.conversation for each in drafts}
+        self._places = _hold(database, ids, patience, skip_held=skip_held)
+        self._senders, self._known = _ask(database, [each.draft for each in drafts])
         self._at = now()
         self._said: tuple[datetime.datetime | None, Any] = (None, None)
         self._new: list[dict[str, Any]] = []
@@ -147,8 +148,11 @@ class _Batch:
             return
         ends = [(id, self._places[id]) for id in sorted(self._touched)]
         moved = [{"id": id, "seq": place.last_seq, "at": self._moment(place.last_at)} for id, place in ends]
-        self._database.write(self._say.insert, _json(self._new))
-        self._database.write(self._say.advance, _json(moved))
+        if self._say.advance:
+            self._database.write(self._say.advance, _json(moved))
+            self._database.write(self._say.insert, _json(self._new))
+        else:
+            self._database.write(self._say.insert, [*_json(moved), *_json(self._new)])
 
     def _add(self, prepared: Prepared, place: _Place) -> Message:
         draft = prepared.draft
@@ -194,20 +198,31 @@ def _is_held(error: ChatError) -> bool:
     return cause is not None and getattr(cause.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE
 
 
-def _hold(database: Database, ids: set[str], *, skip_held: bool) -> dict[str, _Place]:
+def _hold(database: Database, ids: set[str], patience: float | None, *, skip_held: bool) -> dict[str, _Place]:
     say = statements.APPENDING[database.engine]
-    found = database.rows(say.hold_free if skip_held else say.hold, _json([{"id": id} for id in ids]))
+    values = _json([{"id": id} for id in ids])
+    if database.locks:
+        values.insert(0, None if patience is None else f"{max(1, int(patience * 1000))}ms")
+    found = database.rows(say.hold_free if skip_held else say.hold, values)
     return {
         id: _Place(status, last_seq, None if last_at is None else rows.moment(last_at))
         for id, status, last_seq, last_at in found
     }
 
 
-def _senders(database: Database, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], _Sender]:
-    """Return those senders that are members."""
-    asked = [{"conversation": conversation, "sender": sender} for conversation, sender in pairs]
-    found = database.rows(statements.APPENDING[database.engine].senders, _json(asked))
-    return {(conversation, sender): _Sender(status, kind) for conversation, sender, status, kind in found}
+def _ask(database: Database, drafts: list[Draft]) -> tuple[dict[tuple[str, str], _Sender], dict[Key, Message]]:
+    """Return those senders that are members, and what was stored before."""
+    found = database.rows(statements.APPENDING[database.engine].ask, _json(list(map(_asked, drafts))))
+    senders = {
+        (conversation, sender): _Sender(status, kind) for conversation, sender, status, kind, _ in found if status
+    }
+    known = [{"id": id, "shard": shard_of(conversation)} for conversation, *_, id in found if id is not None]
+    return senders, _known(database, known) if known else {}
+
+
+def _asked(draft: Draft) -> dict[str, Any]:
+    asked = {"conversation": draft.conversation, "shard": shard_of(draft.conversation), "sender": draft.sender}
+    return {**asked, "id": draft.id} if draft.client_id is None else {**asked, "client_id": draft.client_id}
 
 
 def _must_send(sender: _Sender, draft: Draft) -> None:
@@ -223,24 +238,8 @@ def _must_send(sender: _Sender, draft: Draft) -> None:
         raise invalid(kind=f"must be one of {', '.join(sorted(allowed))} from the kind {sender.kind}")
 
 
-def _known(database: Database, drafts: list[Draft]) -> dict[Key, Message]:
-    """Return what was stored before."""
-    say = statements.APPENDING[database.engine]
-    named = [
-        {
-            "conversation": draft.conversation,
-            "shard": shard_of(draft.conversation),
-            "sender": draft.sender,
-            "client_id": draft.client_id,
-        }
-        for draft in drafts
-        if draft.client_id is not None
-    ]
-    unnamed = [{"id": each.id, "shard": shard_of(each.conversation)} for each in drafts if each.client_id is None]
-    found = database.rows(say.named, _json(named)) if named else []
-    if unnamed:
-        found += database.rows(say.unnamed, _json(unnamed))
-    messages = map(rows.message, found)
+def _known(database: Database, ids: list[dict[str, Any]]) -> dict[Key, Message]:
+    messages = map(rows.message, database.rows(statements.APPENDING[database.engine].stored, _json(ids)))
     return {_key(each.conversation, each.sender, each.client_id, each.id): each for each in messages}
 
 

@@ -27,6 +27,8 @@ _CLASSES_OF_STATEMENTS: Final = ("22", "42", "54")
 _CANCELED: Final = "57014"
 """By ``statement_timeout``, for instance."""
 
+_Selector: Final = getattr(selectors, "PollSelector", selectors.DefaultSelector)  # needs no descriptor of its own
+
 _TAKE_LOCK: Final = "UPDATE phoenix_chat_participant SET status = status WHERE 0"
 
 
@@ -123,7 +125,7 @@ def _is_stale(connection: Any) -> bool:
     raw = connection.connection
     if raw is None or connection.vendor != "postgresql":
         return False
-    with selectors.DefaultSelector() as selector:
+    with _Selector() as selector:
         try:
             selector.register(raw.fileno(), selectors.EVENT_READ)
         except Exception:  # whatever is wrong with it, it is of no use

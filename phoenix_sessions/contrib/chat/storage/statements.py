@@ -14,17 +14,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-LOCK_TIMEOUT: Final = "SELECT set_config('lock_timeout', %s, true)"
-
-_LOCKS: Final = ("", "FOR NO KEY UPDATE", "FOR NO KEY UPDATE SKIP LOCKED")
-
 _MESSAGE: Final = (
     "m.id, m.conversation_id, m.seq, m.sender_id, m.kind, CAST(m.content AS text), CAST(m.metadata AS text), "
     "m.client_id, m.created_at, m.edited_at, m.deleted_at"
 )
 """What ``rows.message`` reads."""
 
-_PAIR: Final = {"conversation": "text", "sender": "text"}
+_ASKED: Final = {"conversation": "text", "shard": "smallint", "sender": "text", "client_id": "text", "id": "text"}
+_ENDS: Final = {"id": "text", "seq": "bigint", "at": "timestamptz"}
 _NEW: Final = {
     "id": "text",
     "conversation_id": "text",
@@ -43,22 +40,22 @@ class Appending(NamedTuple):
     """The statements of an append, for one engine; its values are a list of objects as JSON, and how many they are.
 
     Attributes:
-        hold: Holds conversations, ``id``; waits for those that others hold.
+        hold: Holds conversations, ``id``; waits for those that others hold. On PostgreSQL its first value says for how
+            long, such as ``1000ms``, None = as long as the database would.
         hold_free: Holds those that nobody else holds.
-        senders: Finds memberships, ``conversation`` and ``sender``.
-        named: Finds messages, ``conversation``, ``shard``, ``sender`` and ``client_id``.
-        unnamed: Finds messages, ``id`` and ``shard``.
-        insert: Stores messages.
-        advance: Moves conversations on, ``id``, ``seq`` and ``at``.
+        ask: Finds who the senders are, and the id of what is stored already: ``conversation``, ``shard``, ``sender``,
+            and ``client_id`` or ``id``.
+        stored: Finds messages, ``id`` and ``shard``.
+        advance: Moves conversations on, ``id``, ``seq`` and ``at``; empty if ``insert`` does both.
+        insert: Stores messages; on PostgreSQL it takes the values of ``advance`` first.
     """
 
     hold: str
     hold_free: str
-    senders: str
-    named: str
-    unnamed: str
-    insert: str
+    ask: str
+    stored: str
     advance: str
+    insert: str
 
 
 def listed(columns: Mapping[str, str], *, postgresql: bool) -> str:
@@ -70,39 +67,57 @@ def listed(columns: Mapping[str, str], *, postgresql: bool) -> str:
     return f"(SELECT {parts} FROM json_each(%s) LIMIT %s) AS v"
 
 
-def _each(given: str, condition: str, *, postgresql: bool) -> str:
-    """Return the words that find the message of each of a list, one by one, whatever PostgreSQL thinks of the sizes."""
+def _hold(*, postgresql: bool, skip: bool) -> str:
+    """Return the words that hold conversations; the lock's timeout is set on the way, as a trip of its own costs."""
+    patience = lock = ""
     if postgresql:
-        one = f"SELECT {_MESSAGE} FROM phoenix_chat_message m WHERE {condition} LIMIT 1"
-        return f"SELECT found.* FROM {given} CROSS JOIN LATERAL ({one}) AS found"
-    return f"SELECT {_MESSAGE} FROM {given} CROSS JOIN phoenix_chat_message m WHERE {condition}"
+        patience = (
+            "(SELECT set_config('lock_timeout', coalesce(%s, current_setting('lock_timeout')), true)) AS patience,"
+        )
+        lock = "FOR NO KEY UPDATE OF c SKIP LOCKED" if skip else "FOR NO KEY UPDATE OF c"
+    return f"""
+SELECT c.id, c.status, c.last_seq, c.last_message_at FROM {patience} phoenix_chat_conversation c
+WHERE c.id IN (SELECT v.id FROM {listed({"id": "text"}, postgresql=postgresql)}) ORDER BY c.id {lock}
+"""
+
+
+def _ask(*, postgresql: bool) -> str:
+    """Return the words that ask about drafts; as they are, each is looked for by itself, in one index."""
+    return f"""
+SELECT v.conversation, v.sender, p.status, p.kind, CASE WHEN v.client_id IS NULL
+    THEN (SELECT m.id FROM phoenix_chat_message m WHERE m.shard_key = v.shard AND m.id = v.id)
+    ELSE (SELECT m.id FROM phoenix_chat_message m WHERE m.shard_key = v.shard AND m.conversation_id = v.conversation
+        AND m.sender_id = v.sender AND m.client_id = v.client_id) END
+FROM {listed(_ASKED, postgresql=postgresql)}
+LEFT JOIN phoenix_chat_membership s ON s.conversation_id = v.conversation AND s.participant_id = v.sender
+LEFT JOIN phoenix_chat_participant p ON p.id = s.participant_id
+"""
+
+
+def _stored(*, postgresql: bool) -> str:
+    given = listed({"id": "text", "shard": "smallint"}, postgresql=postgresql)
+    one = "phoenix_chat_message m WHERE m.shard_key = v.shard AND m.id = v.id"
+    if postgresql:
+        return f"SELECT m.* FROM {given} CROSS JOIN LATERAL (SELECT {_MESSAGE} FROM {one} LIMIT 1) AS m"
+    return f"SELECT {_MESSAGE} FROM {given} CROSS JOIN {one}"
 
 
 def _appending(*, postgresql: bool) -> Appending:
-    def given(**columns: str) -> str:
-        return listed(columns, postgresql=postgresql)
-
-    conversations = "SELECT id, status, last_seq, last_message_at FROM phoenix_chat_conversation"
-    held = f"{conversations} WHERE id IN (SELECT v.id FROM {given(id='text')}) ORDER BY id"
+    advance = f"""
+UPDATE phoenix_chat_conversation SET last_seq = v.seq, last_message_at = v.at
+FROM {listed(_ENDS, postgresql=postgresql)} WHERE phoenix_chat_conversation.id = v.id
+"""
+    insert = f"""
+INSERT INTO phoenix_chat_message ({", ".join(_NEW)})
+SELECT {", ".join(f"v.{name}" for name in _NEW)} FROM {listed(_NEW, postgresql=postgresql)}
+"""
     return Appending(
-        hold=f"{held} {_LOCKS[postgresql]}",
-        hold_free=f"{held} {_LOCKS[2 * postgresql]}",
-        senders=f"SELECT m.conversation_id, m.participant_id, p.status, p.kind FROM {given(**_PAIR)} "
-        "JOIN phoenix_chat_membership m ON m.conversation_id = v.conversation AND m.participant_id = v.sender "
-        "JOIN phoenix_chat_participant p ON p.id = m.participant_id",
-        named=_each(
-            given(**_PAIR, shard="smallint", client_id="text"),
-            "m.shard_key = v.shard AND m.conversation_id = v.conversation AND m.sender_id = v.sender "
-            "AND m.client_id = v.client_id",
-            postgresql=postgresql,
-        ),
-        unnamed=_each(
-            given(id="text", shard="smallint"), "m.shard_key = v.shard AND m.id = v.id", postgresql=postgresql
-        ),
-        insert=f"INSERT INTO phoenix_chat_message ({', '.join(_NEW)}) "
-        f"SELECT {', '.join(f'v.{name}' for name in _NEW)} FROM {given(**_NEW)}",
-        advance="UPDATE phoenix_chat_conversation SET last_seq = v.seq, last_message_at = v.at "
-        f"FROM {given(id='text', seq='bigint', at='timestamptz')} WHERE phoenix_chat_conversation.id = v.id",
+        hold=_hold(postgresql=postgresql, skip=False),
+        hold_free=_hold(postgresql=postgresql, skip=True),
+        ask=_ask(postgresql=postgresql),
+        stored=_stored(postgresql=postgresql),
+        advance="" if postgresql else advance,
+        insert=f"WITH moved AS ({advance}) {insert}" if postgresql else insert,
     )
 
 
