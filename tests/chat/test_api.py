@@ -297,6 +297,13 @@ def test_what_is_missing_unknown_or_of_a_wrong_type_is_422_and_said(http, talk, 
     assert list(response.json()["fields"]) == [field]
 
 
+@pytest.mark.parametrize(("kind", "status"), [("text", 201), ("tool_call", 201), ("assistant", 422), ("system", 422)])
+def test_people_send_what_people_say(http, talk, kind, status):
+    response = say(http, talk, "one", kind=kind)
+    assert response.status_code == status
+    assert status == 201 or list(response.json()["fields"]) == ["kind"]
+
+
 @pytest.mark.parametrize("number", ["1", 1.5, True, "x", [1], -1, 0, 10**30])
 def test_a_read_mark_is_a_number(http, talk, number):
     assert refusal(http.post(f"{talk}/read", {"seq": number}, by="user:alice"))[0] in (404, 422)
@@ -308,6 +315,14 @@ def test_a_read_mark_is_a_number(http, talk, number):
 )
 def test_a_query_that_makes_no_sense_is_422(http, talk, query):
     assert refusal(http.get(f"{talk}/messages?{query}", by="user:alice")) == (422, "invalid")
+
+
+def test_after_and_before_together_are_what_is_between(http, talk):
+    for number in range(5):
+        say(http, talk, str(number))
+    page = http.get(f"{talk}/messages?after_seq=1&before_seq=5&limit=2", by="user:alice").json()
+    assert [each["seq"] for each in page["messages"]] == [2, 3]
+    assert http.get(f"{talk}/messages?after_seq=5&before_seq=1", by="user:alice").json()["messages"] == []
 
 
 @pytest.mark.parametrize("path", ["/inbox", "/conversations", "/agents/agent:robot/deliveries"])
