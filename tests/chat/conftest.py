@@ -115,6 +115,7 @@ def begin(alias, settings):
 def end():
     """Have nothing at work that the test began, while its database is there still."""
     agents.stop(20)
+    assert gateway.drain(20), "what was committed is not told yet"
     gateway.begin_again()
     readers.shut_down()
 
