@@ -1,6 +1,7 @@
 """Health and metrics."""
 
 import asyncio
+import re
 import socket
 
 import pytest
@@ -44,12 +45,16 @@ def test_what_is_stored_repeated_and_refused_is_counted(http, dm):
     }
 
 
+NAME, LABELS = r"phoenix_chat_[a-z_]+", r'\{[a-z_]+="[a-z_]+"\}'
+"""Of labels only those that need no escaping are given."""
+
+
 def test_every_number_says_what_it_is(http):
     text = http.get("/metrics", bearer=admin_token()).content.decode()
     names = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     assert names == {line.split()[2] for line in text.splitlines() if line.startswith("# HELP")}
     assert {name.split("{")[0] for name in numbers(http)} <= names
-    assert text.endswith("\n")
+    assert re.fullmatch(rf"(# HELP {NAME} .+\n# TYPE {NAME} (counter|gauge)\n({NAME}({LABELS})? -?[0-9]+\n)*)+", text)
 
 
 def test_a_worker_that_is_well_is_ready(http):

@@ -1,5 +1,6 @@
 """Strangers at every operation of the HTTP API: the document says which there are, so that none is forgotten."""
 
+import socket
 import time
 
 import pytest
@@ -16,6 +17,7 @@ from chat.calling import (
     unsigned,
     use_sessions,
 )
+from chat.scripted import Endpoint, wait_until
 from django.db import connections
 
 from phoenix_sessions.contrib.chat import storage
@@ -258,3 +260,27 @@ def test_no_agent_is_registered_inside_the_sites_network(place, url):
         assert refusal(response) == (422, "invalid")
         assert list(response.json()["fields"]) == ["url"]
     assert everything() == before
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+def test_a_name_that_means_an_address_inside_is_sent_nothing(place, monkeypatch, address):
+    look_up = socket.getaddrinfo
+
+    def mislead(host, port, *args, **kwargs):
+        return look_up(address if host == "robot.example" else host, port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", mislead)
+    with Endpoint() as inside:
+        url = f"http://robot.example:{inside.server_port}/"
+        made = Http().post("/agents", {"agent": "agent:robot", "url": url}, bearer=admin_token(aud="chat"))
+        assert made.status_code == 201
+        talk = Http().post("/conversations", {"members": ["agent:robot"]}, bearer=of("user:alice")).json()["id"]
+        Http().post(f"/conversations/{talk}/messages", {"content": {"text": "hello"}}, bearer=of("user:alice"))
+        (tried,) = wait_until(lambda: [each for each in tries() if each["status"] != "pending"])
+        assert inside.requests == []
+    assert (tried["status"], tried["http_status"]) == ("failed", None)
+    assert "must be at a public address" in tried["error"]
+
+
+def tries():
+    return Http().get("/agents/agent:robot/deliveries", bearer=admin_token(aud="chat")).json()["deliveries"]
