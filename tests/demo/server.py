@@ -37,27 +37,43 @@ class DemoServer:
         self.log: list[str] = []
         self.asgi = "--noasgi" not in options
         self.port = _free_port()
-        command = [sys.executable, "manage.py", "runserver", "--noreload", *options, f"127.0.0.1:{self.port}"]
+        self._command = [sys.executable, "manage.py", "runserver", "--noreload", *options, f"127.0.0.1:{self.port}"]
+        self._env = _env(env)
+        self.start()
+
+    def start(self) -> None:
+        """Run it, at first and after ``kill``: on the same port, with the same database."""
         self._process = subprocess.Popen(
-            command, cwd=PROJECT, env=_env(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            self._command, cwd=PROJECT, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         self._over = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def kill(self) -> None:
+        """Have it end at once, as a machine does that loses its power."""
+        self._process.kill()
+        self._process.wait(30)
+        self._reader.join()
 
     @property
     def url(self) -> str:
         """The address of the first page."""
         return f"http://127.0.0.1:{self.port}/"
 
-    def __enter__(self) -> Self:
+    def wait(self) -> None:
+        """Wait until it listens."""
         for _ in range(600):
             with contextlib.suppress(ConnectionRefusedError), socket.create_connection(("127.0.0.1", self.port)):
-                return self
+                return
             if self._over.wait(0.05):
                 break
         self.__exit__()
         raise AssertionError("the demo does not start:\n" + "".join(self.log))
+
+    def __enter__(self) -> Self:
+        self.wait()
+        return self
 
     def __exit__(self, *error: object) -> None:
         self._process.terminate()

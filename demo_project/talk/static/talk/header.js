@@ -5,7 +5,7 @@ import { at, paint } from "./dom.js";
 export class Header {
   #people;
   #conversation;
-  #present = new Set();
+  #present = null; // null = that is not known
   #typing = new Map(); // when it is over by itself, by who
 
   constructor(people) {
@@ -21,11 +21,12 @@ export class Header {
     this.#say();
   }
 
-  /** Show nobody, until it is known who is here. */
+  /** Show that there is no connection, until it is told who is here. */
   forget() {
     for (const timer of this.#typing.values()) clearTimeout(timer);
     this.#typing.clear();
-    this.here([]);
+    this.#present = null;
+    this.#say();
   }
 
   /** Show that these are here. */
@@ -36,8 +37,8 @@ export class Header {
 
   /** Show that somebody has come, or gone. */
   presence(participant, online) {
-    if (online) this.#present.add(participant);
-    else this.#present.delete(participant);
+    if (online) this.#present?.add(participant);
+    else this.#present?.delete(participant);
     this.#say();
   }
 
@@ -59,7 +60,7 @@ export class Header {
     const other = this.#conversation && this.#people.other(this.#conversation);
     about.classList.toggle("busy", this.#typing.size > 0);
     about.textContent = this.#conversation ? this.#typingNow(other) || this.#about(other) : "";
-    at("avatar").dataset.here = other !== undefined && this.#present.has(other);
+    at("avatar").dataset.here = Boolean(other && this.#present?.has(other));
   }
 
   #typingNow(other) {
@@ -70,6 +71,7 @@ export class Header {
   }
 
   #about(other) {
+    if (!this.#present) return "connecting …";
     const { kind, members } = this.#conversation;
     if (kind === "agent_dm") return "an agent";
     if (other) return this.#present.has(other) ? "here now" : "not here now";
