@@ -1,17 +1,21 @@
-"""Three OS processes that send to the same conversations, one of which is killed in the middle."""
+"""Ten conversations of fifty who all send at once: by one gateway, and by three OS processes of which one is killed."""
 
+import asyncio
 import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from chat.conftest import end
 from django.db import connections
 
 from phoenix_sessions.contrib.chat import storage
-from phoenix_sessions.contrib.chat.models import MessageRow
+from phoenix_sessions.contrib.chat.gateway import gateway
+from phoenix_sessions.contrib.chat.models import Membership, MessageRow
+from phoenix_sessions.contrib.chat.types import Draft
 
-CONVERSATIONS, SENDERS, TIMES, PARTS = 10, 50, 4, 3
+CONVERSATIONS, SENDERS, TIMES, PARTS = 10, 50, 3, 3
 SENDING = Path(__file__).with_name("sending.py")
 
 
@@ -53,13 +57,34 @@ def note(line, acknowledged):
 @pytest.fixture
 def crowd(alias, settings):
     """Ten groups of fifty."""
-    settings.PHOENIX_SESSIONS_CHAT = {"DATABASE": alias}
+    settings.PHOENIX_SESSIONS_CHAT = {"DATABASE": alias, "SENDS_PER_SECOND": None}
     people = [f"user:{number:02}" for number in range(SENDERS)]
     for person in people:
         storage.create_participant(person)
     for _ in range(CONVERSATIONS):
         storage.create_conversation(people[0], people[1:], group=True)
-    return alias
+    yield alias
+    end()
+
+
+async def send(conversation, sender, acknowledged):
+    """Send one message after the other, each twice at once, as somebody does who believes that the first was lost."""
+    for number in range(TIMES):
+        draft = Draft(conversation, sender, {"text": str(number)}, client_id=str(number))
+        both = await asyncio.gather(gateway.aappend(draft), gateway.aappend(draft))
+        assert sorted(stored.repeat for stored in both) == [False, True]
+        [acknowledged[conversation, sender, number]] = {stored.message.seq for stored in both}
+
+
+def test_nothing_is_lost_doubled_or_reordered_by_one_gateway(crowd):
+    pairs = list(Membership.objects.using(crowd).values_list("conversation_id", "participant_id"))
+    acknowledged = {}
+
+    async def send_all():
+        await asyncio.gather(*(send(*pair, acknowledged) for pair in pairs))
+
+    asyncio.run(send_all())
+    must_be_stored_once_and_in_order(crowd, acknowledged)
 
 
 def test_nothing_is_lost_doubled_or_reordered_though_a_process_is_killed(crowd, start):
@@ -78,7 +103,11 @@ def test_nothing_is_lost_doubled_or_reordered_though_a_process_is_killed(crowd, 
     for process in processes:
         said(process, acknowledged)
     assert 150 <= before < len(acknowledged) == CONVERSATIONS * SENDERS * TIMES
+    must_be_stored_once_and_in_order(crowd, acknowledged)
 
+
+def must_be_stored_once_and_in_order(crowd, acknowledged):
+    assert len(acknowledged) == CONVERSATIONS * SENDERS * TIMES
     stored = defaultdict(list)
     for row in MessageRow.objects.using(crowd).order_by("conversation_id", "seq"):
         assert acknowledged[row.conversation_id, row.sender_id, int(row.client_id)] == row.seq
