@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import redis
+from chat.forking import in_child
 from chat.scripted import Endpoint, answer, hold, says, wait_until
 from conftest import require
 from django.db import connections
@@ -136,6 +137,28 @@ def test_two_services_with_the_same_leases_deliver_one_at_a_time(chat, robot, en
     for talk in talks:
         given = [each.texts for each in endpoint.requests if each.turn["conversation"]["id"] == talk]
         assert [text for texts in given for text in texts] == [str(number) for number in range(10)]
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+def test_a_forked_child_delivers_by_itself_and_its_parent_goes_on(chat, talk, robot, endpoint):
+    endpoint.script = [answer(204)]
+    others = storage.create_conversation(chat.bob, [robot]).conversation.id
+    stored(talk, "of the parent")
+    service.start()
+    delivered(talk)
+    connections[chat.alias].close()
+
+    def child():
+        stored(others, "of the child", sender=chat.bob)
+        service.start().put(others)
+        delivered(others)
+        assert service.stop(20)
+
+    assert in_child(child) == 0
+    stored(talk, "of the parent again")
+    service.start().put(talk)
+    delivered(talk)
+    assert [each.texts for each in endpoint.requests] == [["of the parent"], ["of the child"], ["of the parent again"]]
 
 
 def test_two_processes_deliver_each_message_once_and_one_at_a_time(talk, endpoint, start):
