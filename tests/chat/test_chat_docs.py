@@ -1,15 +1,19 @@
 """The chat's pages list all there is: settings, operations, frames, close codes, metrics."""
 
 import ast
+import json
 import re
 from pathlib import Path
 
 import msgspec
+import pytest
 
-from phoenix_sessions.contrib.chat import conf, metrics
+from phoenix_sessions.contrib.chat import conf, metrics, types
 from phoenix_sessions.contrib.chat.api import api
-from phoenix_sessions.contrib.chat.api.answers import STATUS
+from phoenix_sessions.contrib.chat.api.answers import STATUS, refused
 from phoenix_sessions.contrib.chat.consumers import codes, frames
+from phoenix_sessions.contrib.chat.errors import ChatError
+from phoenix_sessions.contrib.chat.storage import checks
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/chat"
 
@@ -43,6 +47,45 @@ def test_every_operation_of_the_api_is_listed():
     schema = api.get_openapi_schema(path_prefix="")
     there = {f"{verb.upper()} {path.strip('/')}" for path, verbs in schema["paths"].items() for verb in verbs}
     assert {word for word in words(row[0] for row in rows("http.md")) if " " in word} == there
+
+
+def told_operations():
+    """Yield the operations of http.md: the method and path, what they answer, and which fields are told."""
+    for name, answers, text, *_ in rows("http.md", "Bodies and answers"):
+        if re.match(r"`[A-Z]+ ", name):
+            fields = re.findall(r"`(\w+)`", re.sub(r"\(.*?\)", "", text))
+            yield name.strip("`"), set(answers.split(", ")), set(fields)
+
+
+def fields_of(schema, operation):
+    """Return what an operation is given in its query and its body."""
+    body = operation.get("requestBody", {"content": {"application/json": {"schema": {}}}})
+    given = json.dumps(body["content"]["application/json"]["schema"])
+    models = [schema["components"]["schemas"][name] for name in re.findall(r"schemas/(\w+)", given)]
+    query = {each["name"] for each in operation["parameters"] if each["in"] == "query"}
+    return query.union(*(model["properties"] for model in models))
+
+
+def test_every_operation_is_told_with_its_fields_and_what_it_answers():
+    schema = api.get_openapi_schema(path_prefix="")
+    there = {
+        f"{verb.upper()} {path.strip('/')}": (
+            {status for status in map(str, operation["responses"]) if status < "300"},
+            fields_of(schema, operation),
+        )
+        for path, verbs in schema["paths"].items()
+        for verb, operation in verbs.items()
+    }
+    assert {name: (answers, fields) for name, answers, fields in told_operations()} == there
+
+
+def test_the_examples_of_answers_have_the_fields_that_answers_have():
+    page, refusal = re.findall(r"```text\n(.*?)```", (DOCS / "http.md").read_text(), re.DOTALL)
+    fields = {*types.Message.__struct_fields__, *types.HistoryPage.__struct_fields__, "text"}
+    assert set(re.findall(r'"(\w+)":', page)) == fields
+    with pytest.raises(ChatError) as caught:
+        checks.limit(0)
+    assert json.loads(refusal) == json.loads(refused(caught.value).content)
 
 
 def test_every_refusal_is_listed_with_its_status():
