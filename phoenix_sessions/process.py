@@ -61,6 +61,7 @@ class SessionProcess:
             ``phoenix_sessions.store_middleware``.
         history_limit: How many entries of history are kept (count; 0 = none). Default: ``HISTORY_LIMIT``.
         max_effects: How many effects of one session run at once (count). Default: ``MAX_EFFECTS``.
+        rate_limited: Whether its starts count for ``RATE_LIMIT``; False is for sessions that the site starts by itself.
         durability: Where its sessions live: "memory" (this OS process), "write_through" (each change is in the shared
             backend before it is acknowledged) or "write_behind" (soon after). Default: ``DURABILITY``.
         schema_version: Goes into snapshots; raise it when the state's shape changes, and override ``migrate``.
@@ -79,6 +80,7 @@ class SessionProcess:
     store_middleware: ClassVar[Iterable[Callable[..., Any]]] = ()
     history_limit: ClassVar[int]
     max_effects: ClassVar[int]
+    rate_limited: ClassVar[bool] = True
     durability: ClassVar[str]
     schema_version: ClassVar[int] = 1
     some_are_stored: ClassVar[bool] = False

@@ -74,6 +74,7 @@ def make_spec(process: type[SessionProcess], config: Config, handle: Callable[[s
         handle=handle,
         development=DevelopmentChecks(clock) if config.debug else None,
         durability=getattr(process, "durability", config.durability),
+        rate_limited=process.rate_limited,
     )
 
 

@@ -90,7 +90,7 @@ class Registry:
                 raise SessionAlreadyStarted(session.id)
             if len(self._sessions) >= limit:
                 raise SessionLimitReached(self.max_sessions)
-            if self.rate_limit is not None:
+            if self.rate_limit is not None and session.spec.rate_limited:
                 self.rate_limit.take(session.started_at)
             self._sessions[session.id] = session
 
@@ -104,7 +104,7 @@ class Registry:
         with self._lock:
             if self.closed:
                 raise ShuttingDown
-            if self.rate_limit is not None:
+            if self.rate_limit is not None and session.spec.rate_limited:
                 self.rate_limit.take(session.started_at)
 
     def keep(self, session: Session) -> Session:

@@ -58,13 +58,14 @@ class ProcessSpec:
         handle: Makes the user's handle for a session id.
         development: The checks of development, or None.
         durability: Where its sessions live: "memory", "write_behind" or "write_through".
+        rate_limited: Whether its starts count for the rate.
         plain: Whether actions go straight to the reducers.
     """
 
     __slots__ = (
         "async_call", "async_cast", "async_info", "development", "durability", "handle", "history_limit", "keep_alive",
-        "max_effects", "middleware", "mounts", "own_state", "plain", "process", "quiet_end", "restart", "ttl",
-        "unmatched",
+        "max_effects", "middleware", "mounts", "own_state", "plain", "process", "quiet_end", "rate_limited",
+        "restart", "ttl", "unmatched",
     )  # fmt: skip
 
     def __init__(
@@ -84,10 +85,12 @@ class ProcessSpec:
         handle: Callable[[str], Any] = str,
         development: Development | None = None,
         durability: str = "memory",
+        rate_limited: bool = True,
     ) -> None:
         self.process = process
         self.mounts = mounts
         self.ttl = ttl
+        self.rate_limited = rate_limited
         self.restart = restart
         self.keep_alive = keep_alive
         self.unmatched = unmatched

@@ -24,6 +24,8 @@ from phoenix_sessions.contrib.chat.events import (
     SentLarge,
     Typing,
 )
+from phoenix_sessions.contrib.chat.gateway import gateway
+from phoenix_sessions.contrib.chat.types import Draft
 
 LIMIT = 20
 
@@ -138,6 +140,25 @@ def test_one_that_has_ended_listens_no_more(chat, group):
     assert len(sessions._streams()) == 1
     ref.terminate()
     until(lambda: len(sessions._streams()) == 0, LIMIT)
+
+
+def test_however_fast_they_are_wanted_processes_start(chat, dm, group, configure):
+    configure(RATE_LIMIT="1/h")
+    sessions.start_session("other")
+    assert [start(each).started() for each in (dm, group)] == [True, True]
+    assert start_inbox(chat.alice).started()
+
+
+def test_who_finds_no_room_for_its_inbox_is_told_to_come_again_and_loses_nothing(chat, dm, configure):
+    configure(MAX_SESSIONS=1)
+    sessions.start_session("other")
+    with pytest.raises(ChatError) as caught:
+        start_inbox(chat.bob)
+    assert (caught.value.code, caught.value.reason) == ("backpressure", "full")
+    assert caught.value.retry_after_ms > 0
+    assert gateway.append(Draft(dm, chat.alice, {"text": "hello"})).message.seq == 1
+    configure(MAX_SESSIONS=10)
+    assert [item.unread for item in start_inbox(chat.bob).state["items"]] == [1]
 
 
 def test_where_no_process_can_be_members_are_known_all_the_same(chat, group, configure):

@@ -238,6 +238,17 @@ def test_an_id_that_is_taken_uses_up_no_rate(settings):
     assert sessions.start_session("b").started()
 
 
+def test_a_process_that_is_not_rate_limited_uses_up_no_rate(settings):
+    settings.PHOENIX_SESSIONS = {"RATE_LIMIT": "1/m"}
+    free = type("Free", (SessionProcess,), {"rate_limited": False})
+    for number in range(3):
+        assert sessions.start_session(f"free-{number}", free).started()
+    sessions.start_session("counted")
+    assert sessions.start_session("free-3", free).started()
+    with pytest.raises(RateLimitExceeded):
+        sessions.start_session("too-many")
+
+
 def test_the_rate_limit_is_exact_under_a_race(settings):
     limits(settings, RATE_LIMIT="7/h")
 

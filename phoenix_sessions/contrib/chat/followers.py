@@ -6,6 +6,7 @@ Rules:
     3. While not everything comes it reads every second, until nobody has used it for 15 minutes.
     4. Reading holds up nobody: what is in memory is there for all who ask.
     5. It has one life: what it was started with is too old for another.
+    6. RATE_LIMIT does not count it, as a thousand members may come back at once; MAX_SESSIONS does.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class Follower(SessionProcess):
     ttl: ClassVar[float] = IDLE
     history_limit: ClassVar[int] = 0
     restart: ClassVar[Restart] = Restart.TEMPORARY
+    rate_limited: ClassVar[bool] = False
 
     # -- what subclasses say -------------------------------------------------------------------------------------------
 
