@@ -80,6 +80,12 @@ export class Room {
     error: (frame) => this.#refuse(frame),
   };
 
+  /** How far the visitor has read, as the server knows it. */
+  get #own() {
+    const { id } = this.#page.people.me;
+    return this.#conversation.members.find(({ participant }) => participant === id)?.last_read_seq ?? 0;
+  }
+
   #join() {
     const { last } = this.#page.thread;
     this.#socket.say(last ? { type: "join", after_seq: last } : { type: "join" });
@@ -91,8 +97,8 @@ export class Room {
     const anew = truncated || before === 0;
     if (anew) thread.clear(true);
     this.#joined = true;
-    this.#marked = conversation.members.find(({ participant }) => participant === this.#page.people.me.id).last_read_seq;
     this.#show(conversation);
+    this.#marked = this.#own;
     header.here(present);
     scroll.add(() => messages.forEach((message) => this.#put(message)), messages.length);
     if (anew) this.#start(more_before);
@@ -137,7 +143,12 @@ export class Room {
     else if (clientId) {
       if (wait >= 1000) this.#page.notice(`The server is busy. Sending again in ${Math.ceil(wait / 1000)} s …`);
       this.sender.again(wait);
-    }
+    } else setTimeout(() => this.#markAgain(), wait); // it may have been a mark that was too much
+  }
+
+  #markAgain() {
+    this.#marked = this.#own;
+    this.mark();
   }
 
   #refuse({ code, message, client_id, retry_after_ms }) {
