@@ -10,9 +10,12 @@ import psycopg
 import pytest
 from conftest import require
 
-from faults.chat import scenarios
+from faults.chat import scenarios, troubles
 from faults.chat.ground import POSTGRESQL, Ground, ground
+from faults.chat.load import talk
 from faults.chat.scenarios import Size
+from faults.chat.talker import Frame, Talker
+from faults.chat.verdict import judge, sent_by
 from faults.redis_server import redis_server
 
 SHORT: Final = Size(
@@ -39,3 +42,47 @@ def test_each_message_is_stored_once_and_seen_once_in_one_order(name: str, here:
     here.mend()
     report = scenarios.ALL[name](here, SIZES.get(name, SHORT))
     assert not report.findings, f"{report.outcome.verdict}\n{report.outcome.trouble.notes}"
+
+
+HERE: Final = "conversation_id = '{id}'"
+LAST: Final = f"{HERE} AND seq = 4"
+TAMPERING: Final = {
+    "a row is gone": (
+        f"DELETE FROM phoenix_chat_message WHERE {LAST}",
+        {"lost", "holes", "unequal"},
+    ),
+    "a place is another": (
+        f"UPDATE phoenix_chat_message SET seq = 5 WHERE {LAST}",
+        {"lost", "holes", "unequal"},
+    ),
+    "nobody has sent it": (
+        f"UPDATE phoenix_chat_message SET client_id = 'x' WHERE {LAST}",
+        {"lost", "unasked", "unacknowledged", "unequal"},
+    ),
+    "the order is another": (
+        f"UPDATE phoenix_chat_message SET seq = seq + 100 WHERE {HERE};"
+        f"UPDATE phoenix_chat_message SET seq = 105 - seq WHERE {HERE}",
+        {"lost", "disordered", "unequal"},
+    ),
+}
+
+
+@pytest.mark.parametrize("way", TAMPERING)
+def test_what_is_not_as_it_should_be_is_seen(way: str, here: Ground) -> None:
+    here.mend()
+    statement, wrong = TAMPERING[way]
+    name, other = Size().names("talks", 2)
+    (id,) = here.prepare([[name, other]])
+    talker = Talker(name, id, here.ports, 4)
+    assert not talk(here, [talker], troubles.nothing, patience=SHORT.patience).verdict.findings
+    with psycopg.connect(dbname=here.database, **POSTGRESQL) as connection:
+        connection.execute(statement.format(id=id))
+    found = judge(here, [sent_by(talker)], [talker]).findings
+    assert {each.partition(":")[0] for each in found if not each.startswith("sent")} == wrong
+
+
+def test_what_a_client_is_given_twice_or_too_late_is_seen() -> None:
+    talker = Talker("user:a", "conversation", [0])
+    for seq in (1, 2, 2, 4):
+        talker.take(Frame("message", seq, {"seq": seq, "id": str(seq), "client_id": ""}))
+    assert (talker.doubled, talker.holes, talker.last_seq) == (1, 1, 4)

@@ -28,6 +28,9 @@ TOGETHER: Final = 8
 """How many frames are acknowledged at once (count)."""
 PATIENCE: Final = 30.0
 """How long it waits for an answer before it takes the connection for dead (seconds)."""
+SHORTEST_S: Final = 0.25
+LONGEST_S: Final = 10.0
+"""How long it waits before it comes back: a random time up to the shorter one, twice as long after each in vain."""
 
 
 class Frame(msgspec.Struct):
@@ -35,7 +38,7 @@ class Frame(msgspec.Struct):
 
     type: str
     frame: int
-    message: dict[str, Any] | None = None
+    message: Any = None
     messages: list[dict[str, Any]] = []
     client_id: str | None = None
     seq: int = 0
@@ -104,27 +107,24 @@ class Talker:
         self._ports, self._place = ports, 0
         self._pause, self._ahead, self._leaves, self._stays = pause, ahead, leaves, stays
         self._chance = random.Random(f"{seed} {name}")
+        self._tries = 0
         self._waiting: dict[str, asyncio.Future[Frame]] = {}
         self._decoder = msgspec.json.Decoder(Frame)
         self._token = jwt.encode({"sub": name, "exp": time.time() + 3600}, KEY, algorithm="HS256")
 
     async def run(self) -> None:
         """Talk and listen until this is cancelled."""
-        wait = 0.05
         while True:
+            self._tries += 1
             try:
                 async with self._connect() as socket:
                     await self._live(socket)
-                wait = 0.05
             except ConnectionClosed as error:
                 self.closes[str(error.rcvd.code) if error.rcvd else "no code"] += 1
-            except InvalidHandshake as error:
+            except (InvalidHandshake, OSError, TimeoutError, EOFError) as error:
                 self.closes[type(error).__name__] += 1
-            except (OSError, TimeoutError, EOFError) as error:
-                self.closes[type(error).__name__] += 1
-                wait = min(2 * wait, 1.0)
             self._place = self._chance.randrange(len(self._ports))
-            await asyncio.sleep(wait * (0.5 + self._chance.random()))
+            await asyncio.sleep(self._chance.random() * min(LONGEST_S, SHORTEST_S * 2**self._tries))
 
     def _connect(self) -> connect:
         url = f"ws://127.0.0.1:{self._ports[self._place]}/chat/conversation/{self.conversation}"
@@ -214,20 +214,21 @@ class Talker:
         handled = 0
         while True:
             frame = self._decoder.decode(await socket.recv())
-            self._take(frame)
+            self.take(frame)
             if frame.frame - handled >= TOGETHER:
                 handled = frame.frame
                 await socket.send(f'{{"type": "ack", "ack": {handled}}}')
 
-    def _take(self, frame: Frame) -> None:
+    def take(self, frame: Frame) -> None:
+        """Note what a frame says."""
         match frame.type:
             case "joined":
                 self.truncated += frame.truncated
                 for message in frame.messages:
                     self._see(message)
+                self._tries = 0
                 self._joined.set()
             case "message":
-                assert frame.message is not None
                 self._see(frame.message)
             case "ack" | "error" | "backpressure":
                 self._note(frame)
