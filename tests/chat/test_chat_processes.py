@@ -80,7 +80,7 @@ def assert_right(ref, alias_conversation):
 # -- how it begins -----------------------------------------------------------------------------------------------------
 
 
-def test_a_cold_tail_has_the_newest_hundred(chat, group):
+def test_fleetlm_a_cold_tail_held_the_oldest_hundred(chat, group):
     sent = send(group, chat.alice, 130)
     assert tail(start(group)) == sent[-100:]
 

@@ -4,7 +4,7 @@ from django.core.management import call_command
 from django.db import connections
 
 
-def test_a_fresh_database_migrates(alias):
+def test_fleetlm_a_fresh_database_could_not_migrate(alias):
     with connections[alias].cursor() as cursor:
         tables = connections[alias].introspection.table_names(cursor)
     assert {name for name in tables if name.startswith("phoenix_chat_")} == {
