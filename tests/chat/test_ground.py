@@ -6,9 +6,10 @@ import threading
 import pytest
 from chat.forking import in_child
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 
 from phoenix_sessions.contrib.chat import conf, ids
-from phoenix_sessions.contrib.chat.apps import check_time_zones
+from phoenix_sessions.contrib.chat.apps import check_database, check_time_zones
 from phoenix_sessions.contrib.chat.endpoints import Endpoint
 from phoenix_sessions.contrib.chat.kinds import AgentAuth, ParticipantStatus
 
@@ -98,6 +99,19 @@ def test_moments_need_time_zones(settings):
     assert check_time_zones(None) == []
     settings.USE_TZ = False
     assert [error.id for error in check_time_zones(None)] == ["phoenix_sessions_chat.E001"]
+
+
+@pytest.mark.parametrize(("zone", "expected"), [(None, []), ("UTC", []), ("Europe/Berlin", ["E003"])])
+def test_a_file_whose_moments_are_of_another_zone_is_refused(sqlite, settings, zone, expected):
+    settings.PHOENIX_SESSIONS_CHAT = {"DATABASE": sqlite}
+    connections[sqlite].settings_dict = {**connections[sqlite].settings_dict, "TIME_ZONE": zone}
+    assert [error.id[-4:] for error in check_database(None)] == expected
+
+
+def test_another_engine_is_refused(sqlite, settings, monkeypatch):
+    settings.PHOENIX_SESSIONS_CHAT = {"DATABASE": sqlite}
+    monkeypatch.setattr(connections[sqlite], "vendor", "oracle")
+    assert [error.id for error in check_database(None)] == ["phoenix_sessions_chat.E002"]
 
 
 def test_an_endpoints_text_does_not_tell_its_secret():
