@@ -26,7 +26,7 @@ PATIENCE = 3.0
 LONGEST = 20.0
 """How long (seconds) is waited at all."""
 LEAST, MOST = 100.0, 20_000.0
-"""Rates (messages a second) below and above which nothing is looked for."""
+"""The rates (messages a second) at which the search begins, and at which it ends."""
 FACTOR = 1.5
 HALVINGS = 3
 
@@ -85,7 +85,7 @@ Try = Callable[[float], Awaitable[Step]]
 
 
 def search() -> Generator[float, bool, float]:
-    """Yield rates to be tried, be sent whether each was borne, and return the highest that was; 0 = not even the least.
+    """Yield rates to be tried, be sent whether each was borne, and return the highest that was; 0 = none was.
 
     Callers may try the rates of several searches in turn.
     """
@@ -95,7 +95,7 @@ def search() -> Generator[float, bool, float]:
             low, rate = rate, rate * FACTOR
         else:
             high = rate
-    for _ in range(HALVINGS if low > 0 and high < math.inf else 0):
+    for _ in range(HALVINGS if high < math.inf else 0):
         rate = (low + high) / 2
         if (yield rate):
             low = rate

@@ -198,7 +198,8 @@ def _appends(runner: asyncio.Runner, effort: Effort, ours: list[Place], usual: l
         FIRST: medians.tasks(runner, TASKS, append),
         "ORM on threads": medians.tasks(runner, TASKS, insert),
     }
-    row = Row(f"an append without sockets, {TASKS} tasks at once", contenders, (Figure("ORM on threads", at_least=2),))
+    what = f"an append without sockets, {TASKS} tasks at once"
+    row = Row(what, contenders, (Figure("ORM on threads", at_least=2),), unsteady=("ORM on threads",))
     return run(row, replace(effort, repeats=7, seconds=0.2 if effort.quick else 0.5))
 
 
