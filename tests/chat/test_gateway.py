@@ -12,7 +12,7 @@ from django.db import connections
 from racing import race, until
 
 from phoenix_sessions import Gap
-from phoenix_sessions.contrib.chat import agents, live, storage
+from phoenix_sessions.contrib.chat import live, storage
 from phoenix_sessions.contrib.chat.errors import ChatError
 from phoenix_sessions.contrib.chat.events import (
     Changed,
@@ -692,7 +692,6 @@ def test_fleetlm_own_messages_were_counted_as_unread(chat, dm):
 @pytest.mark.parametrize("alias", ["sqlite"], indirect=True)
 def test_fleetlm_delivery_logs_were_never_written(chat, settings):
     configure(chat, settings, AGENTS={chat.robot: "chat.shouting.shout"}, AGENT_DEBOUNCE=0.01)
-    agents.start()
     talk = gateway.create_conversation(chat.alice, [chat.robot]).conversation.id
     gateway.append(draft(talk, chat.alice))
     until(lambda: logged(chat.robot) == [(1, DeliveryStatus.DELIVERED, "")], 20)
