@@ -22,7 +22,12 @@ SHORT: Final = Size(
     conversations=2, senders=6, messages=10, rate=40, every=1.0, clients=6, leaves=10, seed=3, patience=200
 )
 CROWD: Final = replace(SHORT, conversations=3, senders=12, rate=None)
-SIZES: Final = {"crowd": replace(CROWD, ahead=4), "threads": CROWD, "redis-dies": replace(SHORT, every=0.8)}
+SIZES: Final = {
+    "crowd": replace(CROWD, ahead=4),
+    "threads": CROWD,
+    "deploy": replace(SHORT, every=0.3),
+    "redis-dies": replace(SHORT, every=0.6),
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,16 +72,21 @@ TAMPERING: Final = {
 }
 
 
-@pytest.mark.parametrize("way", TAMPERING)
-def test_what_is_not_as_it_should_be_is_seen(way: str, here: Ground) -> None:
+@pytest.fixture(scope="module")
+def talked(here: Ground) -> dict[str, Talker]:
+    """Somebody who has sent four messages to a conversation of its own, for each way."""
     here.mend()
-    statement, wrong = TAMPERING[way]
-    name, other = Size().names("talks", 2)
-    (id,) = here.prepare([[name, other]])
-    talker = Talker(name, id, here.ports, 4)
-    assert not talk(here, [talker], troubles.nothing, patience=SHORT.patience).verdict.findings
+    names = [Size().names("talks", 2) for _ in TAMPERING]
+    talkers = [Talker(pair[0], id, here.ports, 4) for id, pair in zip(here.prepare(names), names, strict=True)]
+    assert not talk(here, talkers, troubles.nothing, patience=SHORT.patience).verdict.findings
+    return dict(zip(TAMPERING, talkers, strict=True))
+
+
+@pytest.mark.parametrize("way", TAMPERING)
+def test_what_is_not_as_it_should_be_is_seen(way: str, here: Ground, talked: dict[str, Talker]) -> None:
+    (statement, wrong), talker = TAMPERING[way], talked[way]
     with psycopg.connect(dbname=here.database, **POSTGRESQL) as connection:
-        connection.execute(statement.format(id=id))
+        connection.execute(statement.format(id=talker.conversation))
     found = judge(here, [sent_by(talker)], [talker]).findings
     assert {each.partition(":")[0] for each in found if not each.startswith("sent")} == wrong
 
