@@ -7,9 +7,11 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connections
+from racing import race
 
 from phoenix_sessions.contrib.chat import storage
 from phoenix_sessions.contrib.chat.endpoints import Delivery
+from phoenix_sessions.contrib.chat.errors import ChatError
 from phoenix_sessions.contrib.chat.kinds import DeliveryStatus
 from phoenix_sessions.contrib.chat.models import MessageRow
 from phoenix_sessions.contrib.chat.storage import appending, retention
@@ -109,6 +111,50 @@ def test_many_batches_do_what_one_does(chat, dm, group, monkeypatch):
     assert run("--batch", "3") == [f"Removed 13 {expected[0]}", f"Removed 0 {expected[1]}"]
     assert seqs(storage.history(dm, None)) == [7]
     assert seqs(storage.history(group, None)) == [8]
+
+
+def test_it_goes_on_where_it_was_stopped(chat, dm, monkeypatch):
+    send(monkeypatch, dm, chat.alice, range(7), LONG_AGO)
+    before = now() - datetime.timedelta(days=30)
+    retention.remove_messages(before, limit=3)
+    assert run("--only", "messages") == ["Removed 3 messages, and the content of 1 more that were the last."]
+    assert seqs(storage.history(dm, chat.bob)) == [7]
+
+
+def test_two_at_once_while_messages_are_sent_keep_the_order_and_what_is_unread(chat, dm, monkeypatch):
+    send(monkeypatch, dm, chat.alice, range(60), LONG_AGO)
+    removing = [lambda: remove_all(chat.alias)] * 2
+    assert race(*removing, lambda: send_more(chat, dm, range(60, 90))) == [None] * 3
+    page = storage.history(dm, chat.bob, limit=200)
+    assert seqs(page)[0] in (60, 61)
+    assert seqs(page) == list(range(seqs(page)[0], 91))
+    [mine], [theirs] = storage.inbox(chat.alice).items, storage.inbox(chat.bob).items
+    assert (mine.unread, theirs.unread) == (0, len(page.messages))
+    assert theirs.last_message.seq == page.last_seq == 90
+
+
+def remove_all(alias):
+    before, cursor = now() - datetime.timedelta(days=30), ""
+    while cursor is not None:
+        cursor = patiently(lambda cursor=cursor: retention.remove_messages(before, cursor=cursor, limit=7)).cursor
+    connections[alias].close()
+
+
+def send_more(chat, conversation, numbers):
+    for number in numbers:
+        draft = Draft(conversation, chat.alice, {}, client_id=str(number))
+        patiently(lambda draft=draft: storage.append_batch([draft]))
+    connections[chat.alias].close()
+
+
+def patiently(verb):
+    """Do something again while SQLite's file is taken."""
+    while True:
+        try:
+            return verb()
+        except ChatError as error:
+            if error.code != "unavailable":
+                raise
 
 
 def test_a_dry_run_removes_nothing(chat, dm, monkeypatch):

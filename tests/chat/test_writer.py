@@ -5,10 +5,12 @@ import contextlib
 import threading
 
 import pytest
-from chat.forking import in_child
+from chat.forking import in_child, no_thread_reads
 from chat.refusing import code
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
+from psycopg import IsolationLevel
+from racing import until
 
 from phoenix_sessions.contrib.chat import storage
 from phoenix_sessions.contrib.chat.errors import ChatError
@@ -282,6 +284,31 @@ def test_without_its_database_it_says_so_and_it_recovers_by_itself(chat, dm, mak
     assert writer.append(draft(dm, chat.alice, "a")).message.seq == 1
 
 
+def test_a_transaction_that_is_too_isolated_for_a_race_is_tried_again(chat_on_server, make_writer):
+    """With REPEATABLE READ, who has waited for a row that was changed must begin anew."""
+    chat = chat_on_server
+    dm = storage.create_conversation(chat.alice, [chat.bob]).conversation.id
+    options = connections.settings[chat.alias]["OPTIONS"]
+    holder = connections.create_connection(chat.alias)
+    connections.settings[chat.alias]["OPTIONS"] = {**options, "isolation_level": IsolationLevel.REPEATABLE_READ}
+    try:
+        holder.set_autocommit(False)
+        holder.cursor().execute("UPDATE phoenix_chat_conversation SET title = 'new' WHERE id = %s", [dm])
+        sent = [make_writer().submit(draft(dm, chat.alice, str(number))) for number in range(3)]
+        until(lambda: waits_for_a_row(chat.alias))
+        holder.commit()
+        assert sorted(each.result(20).message.seq for each in sent) == [1, 2, 3]
+    finally:
+        connections.settings[chat.alias]["OPTIONS"] = options
+        holder.close()
+
+
+def waits_for_a_row(alias):
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')")
+        return cursor.fetchone()[0]
+
+
 @pytest.fixture
 def outage(chat_on_server):
     """Throws everybody out of the database, and lets nobody in until the context ends."""
@@ -326,7 +353,14 @@ def test_a_server_that_stays_away_is_unavailable_and_the_next_use_finds_it(
         assert code(storage.history, dm, chat.alice) == "unavailable"
         assert code(storage.mark_read, dm, chat.alice) == "unavailable"
     assert storage.history(dm, chat.alice).last_seq == 0
-    assert writer.append(draft(dm, chat.alice, "a")).message.seq == 1
+    until(lambda: is_stored(writer, draft(dm, chat.alice, "a")))
+    assert seqs(dm, chat.alice) == [1]
+
+
+def is_stored(writer, draft):
+    """Send it, and return whether it was stored in the little time that there is."""
+    with contextlib.suppress(ChatError):
+        return writer.append(draft).message.seq == 1
 
 
 def test_a_connection_that_was_cut_while_nobody_used_it_costs_nothing(chat_on_server, make_writer, outage):
@@ -341,6 +375,7 @@ def test_a_connection_that_was_cut_while_nobody_used_it_costs_nothing(chat_on_se
 def test_a_forked_child_writes_by_itself(chat, dm, make_writer):
     writer = make_writer()
     writer.append(draft(dm, chat.alice))
+    no_thread_reads()
     connections[chat.alias].close()
 
     def child():
