@@ -133,7 +133,7 @@ def _judge_sent(verdict: Verdict, sent: Sent, rows: Sequence[tuple[int, str, str
     verdict.unacknowledged += len(stored.keys() - sent.acknowledged.keys())
     if sent.in_order:
         places = {client_id: place for place, client_id in enumerate(sent.ids)}
-        order = [places.get(client_id, -1) for _, _, client_id in rows]
+        order = [places[client_id] for _, _, client_id in rows if client_id in places]
         verdict.disordered += sum(one > next for one, next in itertools.pairwise(order))
 
 
