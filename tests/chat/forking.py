@@ -1,11 +1,22 @@
-"""What a forked child does, for the tests: one that hangs says where, and is ended."""
+"""What a forked child does, for the tests: one that hangs says where, and is ended.
+
+SQLite has locks of its own, which a child finds taken for ever if another thread is at it in the moment of the fork.
+"""
 
 import faulthandler
 import os
 import signal
 import traceback
 
+from phoenix_sessions.contrib.chat import agents, readers
+
 LIMIT = 30
+
+
+def no_thread_reads():
+    """Have no thread of the chat at the database, for a fork with SQLite."""
+    agents.stop(20)
+    readers.shut_down()
 
 
 def in_child(function):

@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from chat.forking import in_child
+from chat.forking import in_child, no_thread_reads
 from chat.refusing import code
 from django.db import connections
 from racing import race, until
@@ -134,6 +134,7 @@ def test_what_was_told_is_known_for_so_many_messages(chat, dm, monkeypatch):
 def test_a_forked_child_sends_and_tells_by_itself(chat, dm):
     gateway.append(draft(dm, chat.alice))
     until(lambda: gateway._telling._inboxes.wait_until_told(0), 20)
+    no_thread_reads()
     connections[chat.alias].close()
 
     def child():
