@@ -1,10 +1,13 @@
 """Who may not be here learns nothing, and is let go with a code that says why."""
 
+import asyncio
 import json
+import threading
 
 import jwt
 import pytest
 from channels.db import database_sync_to_async
+from chat.calling import forged, make_pair
 from chat.talking import KEY, joined, talking, token
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.backends.db import SessionStore
@@ -154,6 +157,16 @@ async def test_who_is_disabled_meanwhile_is_let_go(chat, dm, monkeypatch):
         await alice.post()
 
 
+@pytest.mark.parametrize("first", [True, False], ids=["in the subprotocol", "in the first frame"])
+async def test_a_public_key_signs_no_token_of_a_socket(chat, dm, settings, first):
+    _, public = make_pair()
+    settings.PHOENIX_SESSIONS_CHAT = {**settings.PHOENIX_SESSIONS_CHAT, "JWT_KEY": public, "JWT_ALGORITHMS": ["RS256"]}
+    async with talking(at(dm), bearer=forged(chat.bob, public) if first else None) as client:
+        if not first:
+            await client.say("auth", token=forged(chat.bob, public))
+        assert await turned_away(client) == 4401
+
+
 # -- the site's session ------------------------------------------------------------------------------------------------
 
 
@@ -176,8 +189,40 @@ async def test_who_is_not_logged_in_may_still_send_a_token(chat, dm):
         await bob.join()
 
 
+def expire(user, browser):
+    session = browser.session
+    session.set_expiry(-1)
+    session.save()
+
+
+def change_password(user, browser):
+    user.set_password("another")
+    user.save()
+
+
+def deactivate(user, browser):
+    user.is_active = False
+    user.save()
+
+
+def become_another(user, browser):
+    browser.force_login(User.objects.create_user("eve"))
+
+
+ENDS = {
+    "logs out": lambda user, browser: browser.logout(),
+    "has a session that is flushed": lambda user, browser: browser.session.flush(),
+    "has a session that expires": expire,
+    "has another password": change_password,
+    "is inactive": deactivate,
+    "logs in as somebody else": become_another,
+    "is deleted": lambda user, browser: user.delete(),
+}
+
+
 @pytest.mark.django_db(transaction=True)
-async def test_who_logs_out_is_let_go(chat, monkeypatch):
+@pytest.mark.parametrize("end", ENDS)
+async def test_the_socket_ends_with_the_session_of_who(chat, monkeypatch, end):
     monkeypatch.setattr(ChatSocket, "recheck_seconds", 0.05)
     user, browser = await database_sync_to_async(log_in)()
     await gateway.acreate_participant(f"user:{user.pk}")
@@ -185,7 +230,7 @@ async def test_who_logs_out_is_let_go(chat, monkeypatch):
     async with talking(f"/inbox/user:{user.pk}", scope=scope) as client:
         await client.until("snapshot")
         assert (await scope_now(scope))["user"] == user
-        await database_sync_to_async(browser.logout)()
+        await database_sync_to_async(ENDS[end])(user, browser)
         assert await client.close_code() == 4401
 
 
@@ -193,6 +238,18 @@ def log_in():
     user, browser = User.objects.create_user("ann"), Browser()
     browser.force_login(user)
     return user, browser
+
+
+async def test_how_long_it_takes_to_find_out_who_comes_is_not_held_against_a_client(chat, dm, monkeypatch):
+    monkeypatch.setattr(ChatSocket, "auth_timeout", 0.05)
+    busy, loop = threading.Event(), asyncio.get_running_loop()
+    async with talking(at(dm)) as bob:
+        waiting = [loop.run_in_executor(None, busy.wait, 30) for _ in range(50)]  # no thread is free
+        await bob.say("auth", token=token(chat.bob))
+        await asyncio.sleep(0.2)
+        busy.set()
+        await asyncio.gather(*waiting)
+        assert (await bob.join())["last_seq"] == 1
 
 
 async def test_a_stranger_hears_nothing_of_what_happens(chat, dm):

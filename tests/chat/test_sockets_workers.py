@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from chat.talking import KEY, token
-from chat.test_sockets_daphne import ALICE, BOB, open_socket, say, until
+from chat.test_sockets_servers import ALICE, BOB, open_socket, say, until
 from conftest import require
 from django.db import connections
 from doors.servers import Server, environment

@@ -47,7 +47,7 @@ def exposition() -> str:
         [
             *_metric("appends_total", "counter", "Messages that were stored.", {"": counts.appends}),
             *_metric("repeats_total", "counter", "Messages that had been stored before.", {"": counts.repeats}),
-            *_metric("refusals_total", "counter", "Requests that were refused, by code.", refusals),
+            *_metric("refusals_total", "counter", "Requests and frames that were refused, by code.", refusals),
             *_metric("queue_length", "gauge", "Appends that wait or are being stored.", {"": gateway.waiting}),
             *_metric("draining", "gauge", "Whether this worker is stopping.", {"": int(gateway.draining)}),
         ]

@@ -3,10 +3,10 @@
 =====  =================================================================================  ==============================
 code   why                                                                                what a client does
 =====  =================================================================================  ==============================
-4401   no token, or a wrong one, or it has expired; no participant is known for long      stop; come back with a new one
+4401   no token, or a wrong one, or it or the session is over; nobody is known for long   stop; come back with a new one
 4403   no member (any more), a participant that is disabled, or another one's inbox       stop
-4408   what was sent was not acknowledged in time                                         come back
-4008   too many bad frames                                                                come back, slowly
+4408   what was sent was not acknowledged, or not read, in time                           come back
+4008   too many frames were refused                                                       come back, slowly
 4011   the server failed; its log says how                                                come back
 4012   this worker stops                                                                  come back at once
 4013   what is needed does not answer just now                                            come back

@@ -35,16 +35,21 @@ def seen(database: Database, id: str, viewer: str | None, *, lock: bool = False)
     Raises:
         ChatError: ``unauthorized``; ``not_found`` for the site itself.
     """
+    if viewer is not None:
+        _must_be_member(database, id, viewer)  # first: a stranger waits for nothing that one that is not there has not
     row = find(database, id, lock=lock)
-    if viewer is None:
-        if row is None:
-            raise not_found("conversation", id)
-        return row
-    if row is None or not is_id(viewer):
-        raise unauthorized()
-    if not Membership.objects.using(database.alias).filter(conversation=row.id, participant=viewer).exists():
-        raise unauthorized()
+    if row is None:
+        raise not_found("conversation", id) if viewer is None else unauthorized()
+    if viewer is not None and lock:
+        _must_be_member(database, id, viewer)  # it may have been removed while others held the conversation
     return row
+
+
+def _must_be_member(database: Database, id: str, viewer: str) -> None:
+    if not is_id(id) or not is_id(viewer):
+        raise unauthorized()
+    if not Membership.objects.using(database.alias).filter(conversation=id, participant=viewer).exists():
+        raise unauthorized()
 
 
 def managed(database: Database, id: str, viewer: str | None) -> ConversationRow:

@@ -1,16 +1,20 @@
-"""Real sockets in a real daphne: members talk, strangers do not, and who does not read costs no memory."""
+"""Real sockets in real servers: members talk, strangers do not, who does not read costs little, all hear of the end."""
 
 import contextlib
 import json
 import logging
+import signal
 import socket
 import subprocess
 import sys
 
 import pytest
 from chat.talking import KEY, token
+from chat.test_socket_fuzz import CLOSES, ERRORS, Large, malformed_anywhere, slow, stored
 from django.db import connections
 from doors.servers import PATIENCE, Guest, Server, environment
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
@@ -24,12 +28,25 @@ ALICE, BOB = "user:1", "user:2"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """A server, and the file of its database."""
+def database(tmp_path_factory):
+    """The file of the servers' database, and their environment."""
     path = tmp_path_factory.mktemp("served") / "db.sqlite3"
     env = {**environment(path, path.parent), "DJANGO_SETTINGS_MODULE": "chat.served"}
     subprocess.run([sys.executable, "-m", "testsite.prepare"], env=env, check=True, timeout=120)
-    server = Server("daphne", env, path.parent / "log")
+    return path, env
+
+
+@pytest.fixture(scope="module", params=["daphne", "uvicorn"])
+def kind(request):
+    """Which server."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def site(kind, database):
+    """A server, and the file of its database."""
+    path, env = database
+    server = Server(kind, env, path.parent / f"{kind}.log")
     yield server, path
     server.stop()
 
@@ -52,7 +69,10 @@ def open_socket(site, path, bearer=None, **options):
     """Connect, as a page of the site does."""
     url = site[0].url.replace("http", "ws", 1) + f"/chat/{path}"
     protocols = ["phoenix-chat", *([] if bearer is None else [f"bearer.{bearer}"])]
-    return connect(url, **{"subprotocols": protocols, "origin": "http://localhost", "proxy": None, **options})
+    return connect(url, **{"subprotocols": protocols, "origin": "http://localhost", **PLAIN, **options})
+
+
+PLAIN = {"proxy": None, "open_timeout": PATIENCE}
 
 
 def say(client, type, **fields):
@@ -132,6 +152,26 @@ def test_frames_that_are_malformed_are_answered(site, dm):
     assert "Traceback" not in site[0].log()
 
 
+@settings(slow, max_examples=4)
+@given(st.lists(malformed_anywhere, min_size=120, max_size=120))
+def test_random_frames_are_answered_or_close_by_a_documented_code_and_change_nothing(site, dm, batch):
+    before = stored("chat-served")
+    with open_socket(site, f"conversation/{dm}", token(ALICE)) as alice:
+        say(alice, "join")
+        until(alice, "joined")
+        with contextlib.suppress(ConnectionClosed):
+            for frame in batch:
+                data = frame.written() if isinstance(frame, Large) else frame
+                if isinstance(data, bytes):
+                    alice.send(data)
+                else:
+                    alice.send(data.encode(errors="surrogatepass"), text=True)
+                assert until(alice, "error")["code"] in ERRORS
+        assert alice.protocol.close_code in {None, 1007, *CLOSES}
+    assert stored("chat-served") == before
+    assert "Traceback" not in site[0].log()
+
+
 def test_who_does_not_read_costs_a_bounded_memory(site, dm):
     """Once as much waits as may, another ten megabytes cost nothing."""
     path = f"conversation/{dm}"
@@ -139,19 +179,19 @@ def test_who_does_not_read_costs_a_bounded_memory(site, dm):
         for each in (alice, bob):
             say(each, "join")
             until(each, "joined")
-        talk(alice, range(1_050))
+        talk(alice, range(270))
         before = site[0].memory()
-        talk(alice, range(1_050, 2_100))
+        talk(alice, range(270, 630))
         growth = site[0].memory() - before
     logger.info("the server grew by %.1f MB", growth / MEGABYTE)
     assert growth < 5 * MEGABYTE
 
 
 def talk(client, numbers):
-    """Send messages of 10 kB, some at a time, until all are stored."""
+    """Send messages of 30 kB, some at a time, until all are stored."""
     for number in numbers:
-        say(client, "send", client_id=str(number), content={"text": "x" * 10_000})
-        if number % 10 == 9:
+        say(client, "send", client_id=str(number), content={"text": "x" * 30_000})
+        if number % 30 == 29:
             while until(client, "ack")["client_id"] != str(number):
                 pass
 
@@ -166,3 +206,21 @@ def test_a_client_that_has_gone_is_not_there_any_more(site, dm):
             assert until(alice, "presence")["online"] is True
             bob.socket.shutdown(socket.SHUT_RDWR)
         assert until(alice, "presence")["online"] is False
+
+
+def test_at_the_end_of_the_server_all_are_told_to_come_back(kind, site, database, dm):
+    path, env = database
+    doomed = Server(kind, env, path.parent / f"{kind}-doomed.log"), path
+    conversation = f"conversation/{dm}"
+    with (
+        open_socket(doomed, conversation, token(ALICE)) as alice,
+        open_socket(doomed, conversation, token(BOB)) as bob,
+        open_socket(doomed, conversation) as nobody,
+        open_socket(doomed, f"inbox/{ALICE}", token(ALICE)) as inbox,
+    ):
+        say(alice, "join")
+        until(alice, "joined")
+        until(inbox, "snapshot")
+        doomed[0].signal(signal.SIGTERM)
+        assert [close_code(each) for each in (alice, bob, nobody, inbox)] == [4012] * 4
+    assert doomed[0].exit_code() is not None
