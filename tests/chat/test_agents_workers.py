@@ -142,7 +142,7 @@ def test_two_services_with_the_same_leases_deliver_one_at_a_time(chat, robot, en
 @pytest.mark.parametrize("alias", ["postgresql"], indirect=True)  # while the parent's is at work: not with SQLite
 @pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 def test_a_forked_child_delivers_by_itself_and_its_parent_goes_on(chat, talk, robot, endpoint, settings):
-    settings.PHOENIX_SESSIONS_CHAT = {**settings.PHOENIX_SESSIONS_CHAT, "AGENT_LOOK": 60.0}  # each has leases of its own
+    settings.PHOENIX_SESSIONS_CHAT = {**settings.PHOENIX_SESSIONS_CHAT, "AGENT_LOOK": 60.0}  # their leases are two
     endpoint.script = [answer(204)]
     others = storage.create_conversation(chat.bob, [robot]).conversation.id
     stored(talk, "of the parent")
