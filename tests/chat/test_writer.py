@@ -387,6 +387,18 @@ def test_a_forked_child_writes_by_itself(chat, dm, make_writer):
     assert [each.sender for each in storage.history(dm, chat.alice).messages] == [chat.alice, chat.bob, chat.alice]
 
 
+def test_without_a_thread_it_says_so_and_goes_on_when_there_is_one(chat, dm, make_writer, monkeypatch):
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    writer = make_writer()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        assert code(writer.append, draft(dm, chat.alice, "a")) == "unavailable"
+    assert writer.append(draft(dm, chat.bob)).message.seq == 2
+    assert writer.append(draft(dm, chat.alice, "a")).repeat
+
+
 def test_its_thread_ends_when_it_is_drained(chat, dm, make_writer):
     writer = make_writer()
     writer.append(draft(dm, chat.alice))

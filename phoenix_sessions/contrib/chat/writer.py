@@ -102,7 +102,7 @@ class Writer:
         """Hand in a message without waiting, and return who will know; the future's errors are those of ``append``.
 
         Raises:
-            ChatError: ``invalid``, ``too_large``, ``backpressure``.
+            ChatError: ``invalid``, ``too_large``, ``backpressure``; ``unavailable`` if there is no thread to be had.
         """
         future: Future[Stored] = Future()
         self._put(draft, future, None)
@@ -152,8 +152,12 @@ class Writer:
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
                 name = f"phoenix_chat-writer-{self.database}"
-                self._thread = threading.Thread(target=self._run, args=[self._backlog], name=name, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, args=[self._backlog], name=name, daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:  # there is none to be had: who sends next tries again for both
+                    raise unavailable() from error
+                self._thread = thread
 
     def _run(self, backlog: Backlog) -> None:
         self._connection = connections[self.database]
