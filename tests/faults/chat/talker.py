@@ -151,6 +151,7 @@ class Talker:
 
     async def _leave(self, socket: ClientConnection) -> None:
         self.left += 1
+        self._tries = 0
         if self._chance.random() < 0.5:
             socket.transport.abort()
         else:
