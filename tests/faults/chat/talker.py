@@ -108,6 +108,7 @@ class Talker:
         self._pause, self._ahead, self._leaves, self._stays = pause, ahead, leaves, stays
         self._chance = random.Random(f"{seed} {name}")
         self._tries = 0
+        self._due = time.monotonic()
         self._waiting: dict[str, asyncio.Future[Frame]] = {}
         self._decoder = msgspec.json.Decoder(Frame)
         self._token = jwt.encode({"sub": name, "exp": time.time() + 3600}, KEY, algorithm="HS256")
@@ -167,8 +168,8 @@ class Talker:
         await self._joined.wait()
         sent: deque[tuple[str, asyncio.Future[Frame]]] = deque()
         for id in self._left_to_send():
-            if self._pause:
-                await asyncio.sleep(2 * self._pause * self._chance.random())
+            await asyncio.sleep(max(0.0, self._due - time.monotonic()))
+            self._due = time.monotonic() + 2 * self._pause * self._chance.random()
             sent.append((id, await self._send(socket, id)))
             if len(sent) >= self._ahead:
                 await self._settle(socket, *sent.popleft())
