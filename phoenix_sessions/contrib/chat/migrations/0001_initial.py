@@ -102,7 +102,8 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField()),
             ],
             options={
-                "verbose_name_plural": "delivery log",
+                "verbose_name": "delivery",
+                "verbose_name_plural": "deliveries",
                 "db_table": "phoenix_chat_delivery",
             },
         ),

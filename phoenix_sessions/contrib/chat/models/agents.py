@@ -51,7 +51,8 @@ class DeliveryLog(models.Model):
         """The table."""
 
         db_table = "phoenix_chat_delivery"
-        verbose_name_plural = "delivery log"
+        verbose_name = "delivery"
+        verbose_name_plural = "deliveries"
         indexes = [
             models.Index(fields=["agent", "-id"], name="phoenix_chat_deliveries"),
             models.Index(fields=["conversation", "-id"], name="phoenix_chat_tries"),
