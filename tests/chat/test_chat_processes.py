@@ -25,6 +25,7 @@ from phoenix_sessions.contrib.chat.events import (
     Typing,
 )
 from phoenix_sessions.contrib.chat.gateway import gateway
+from phoenix_sessions.contrib.chat.intake import MANY
 from phoenix_sessions.contrib.chat.types import Draft
 
 LIMIT = 20
@@ -65,16 +66,22 @@ def start_inbox(participant):
     return async_to_sync(processes.ainbox)(participant)
 
 
+def state(ref):
+    """What it knows when it has taken all that has come."""
+    ref.cast("used")
+    return ref.state
+
+
 def tail(ref):
-    return list(ref.state["tail"])
+    return list(state(ref)["tail"])
 
 
 def assert_right(ref, alias_conversation):
     """It becomes what the database says."""
     truth = storage.read_newest(alias_conversation, None, readers.HOT)
-    until(lambda: ref.state["tail"] == truth.messages, LIMIT)
-    until(lambda: ref.state["conversation"] == truth.conversation, LIMIT)
-    assert ref.state["last_seq"] == truth.conversation.last_seq
+    until(lambda: state(ref)["tail"] == truth.messages, LIMIT)
+    until(lambda: state(ref)["conversation"] == truth.conversation, LIMIT)
+    assert state(ref)["last_seq"] == truth.conversation.last_seq
 
 
 # -- how it begins -----------------------------------------------------------------------------------------------------
@@ -90,7 +97,7 @@ def test_an_append_that_starts_the_process_is_counted_once(chat, group):
     ref = start(group)
     tell(group, Sent(sent[0]))
     assert tail(ref) == sent
-    assert ref.state["last_seq"] == 1
+    assert state(ref)["last_seq"] == 1
 
 
 def test_what_is_told_while_it_begins_is_not_missed(chat, group, monkeypatch):
@@ -203,7 +210,7 @@ def test_marks_are_kept_and_never_go_back(chat, group):
     ref = start(group)
     say(group, chat.alice, 5)
     tell(group, Read(group, chat.bob, 4), Read(group, chat.bob, 2))
-    marks = {each.participant: each.last_read_seq for each in ref.state["conversation"].members}
+    marks = {each.participant: each.last_read_seq for each in state(ref)["conversation"].members}
     assert marks == {chat.alice: 0, chat.bob: 4, chat.carol: 0}
 
 
@@ -212,7 +219,7 @@ def test_a_message_that_was_too_large_to_be_told_is_read(chat, group):
     send(group, chat.alice)
     tell(group, SentLarge(group, 1))
     assert_right(ref, group)
-    message = storage.edit_message(group, chat.alice, ref.state["tail"][0].id, {"text": "large"})
+    message = storage.edit_message(group, chat.alice, state(ref)["tail"][0].id, {"text": "large"})
     tell(group, ChangedLarge(group, message.id))
     assert_right(ref, group)
 
@@ -259,11 +266,11 @@ def test_changes_that_overtake_each_other_end_as_the_database_says(chat, group):
 
 def test_what_is_not_stored_and_what_is_not_known_changes_nothing(chat, group):
     ref = start(group)
-    before = ref.state
+    before = state(ref)
     tell(group, Typing(group, chat.bob))
     live.conversation_stream(group).publish("of-tomorrow", {"type": "of-tomorrow"})
     live.conversation_stream(group).publish("message", 7)
-    assert ref.state == before
+    assert state(ref) == before
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -331,10 +338,10 @@ def test_a_worker_that_was_interrupted_reads_what_it_missed(chat, group, there):
 def test_while_it_is_interrupted_it_looks_every_second(chat, group, there, clock):
     ref = start(group)
     sessions._streams()._engine.hub.lost()
-    until(lambda: not ref.state["tail"], LIMIT)
+    until(lambda: not state(ref)["tail"], LIMIT)
     for count in (3, 6):
         send(group, chat.bob, 3)
-        until(lambda count=count: second_passes(clock, group) or ref.state["last_seq"] == count, LIMIT)
+        until(lambda count=count: second_passes(clock, group) or state(ref)["last_seq"] == count, LIMIT)
     assert_right(ref, group)
 
 
@@ -380,7 +387,7 @@ def test_while_the_database_does_not_answer_it_stays_as_it_was_and_catches_up(ch
     until(lambda: asked, LIMIT)
     assert tail(ref) == [message]
     monkeypatch.setattr(storage, "read_newest", newest)
-    until(lambda: second_passes(clock, group) or ref.state["last_seq"] == 2, LIMIT)
+    until(lambda: second_passes(clock, group) or state(ref)["last_seq"] == 2, LIMIT)
     assert_right(ref, group)
 
 
@@ -389,7 +396,25 @@ def test_while_the_database_does_not_answer_it_stays_as_it_was_and_catches_up(ch
 
 def inbox_right(ref, participant):
     truth = storage.inbox(participant).items
-    until(lambda: ref.state["items"] == truth, LIMIT)
+    until(lambda: state(ref)["items"] == truth, LIMIT)
+
+
+def test_messages_wait_until_somebody_asks_or_many_have_come(chat, group):
+    ref = start(group)
+    sent = say(group, chat.alice, MANY - 1)
+    assert ref.state["last_seq"] == 0
+    sent += say(group, chat.alice)
+    assert ref.state["last_seq"] == MANY
+    sent += say(group, chat.alice)
+    assert (ref.state["last_seq"], tail(ref)) == (MANY, sent)
+
+
+def test_what_waits_is_taken_before_what_has_to_be_known_at_once(chat, group):
+    ref = start(group)
+    (message,) = say(group, chat.alice)
+    edited = storage.edit_message(group, chat.alice, message.id, {"text": "better"})
+    tell(group, Edited(edited))
+    assert ref.state["tail"] == (edited,)
 
 
 def test_an_inbox_begins_with_what_there_is(chat, dm, group):
@@ -404,7 +429,7 @@ def test_an_inbox_follows_what_changes(chat, dm, group):
     send(dm, chat.bob, 3)
     live.tell_inboxes(dm, [chat.alice])
     inbox_right(ref, chat.alice)
-    assert [item.unread for item in ref.state["items"]] == [3, 0]
+    assert [item.unread for item in state(ref)["items"]] == [3, 0]
     storage.mark_read(dm, chat.alice)
     live.tell_inboxes(dm, [chat.alice])
     inbox_right(ref, chat.alice)
@@ -415,21 +440,21 @@ def test_a_conversation_that_one_is_no_more_in_leaves_the_inbox(chat, dm, group)
     storage.remove_member(group, chat.alice, chat.bob)
     live.tell_inboxes(group, [chat.bob])
     inbox_right(ref, chat.bob)
-    assert len(ref.state["items"]) == 1
+    assert len(state(ref)["items"]) == 1
 
 
 def test_an_inbox_has_the_fifty_newest_and_fills_up_when_one_goes(chat_on_server):
     chat = chat_on_server
     groups = [storage.create_conversation(chat.alice, [chat.bob, chat.carol]).conversation.id for _ in range(53)]
     ref = start_inbox(chat.bob)
-    assert [item.conversation.id for item in ref.state["items"]] == groups[:2:-1]
+    assert [item.conversation.id for item in state(ref)["items"]] == groups[:2:-1]
     storage.remove_member(groups[-1], chat.alice, chat.bob)
     live.tell_inboxes(groups[-1], [chat.bob])
     inbox_right(ref, chat.bob)
     send(groups[0], chat.alice)
     live.tell_inboxes(groups[0], [chat.bob])
     inbox_right(ref, chat.bob)
-    assert len(ref.state["items"]) == 50
+    assert len(state(ref)["items"]) == 50
 
 
 @pytest.mark.parametrize("payload", [{"conversations": None}, {"conversations": "x"}, None, 7])

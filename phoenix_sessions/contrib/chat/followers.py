@@ -67,8 +67,15 @@ class Start(NamedTuple):
 class Follower(SessionProcess):
     """What follows a stream; subclasses say what is read, and what becomes of it.
 
-    It takes the casts ``("told", item)``, ``("found", future)``, ``"read"`` (read again now) and ``"used"``.
+    It takes the casts ``"told"`` (there is something in its intake), ``("told", event)``, ``("found", future)``,
+    ``"read"`` (read again now) and ``"used"``. With each it takes what has come; so who wants to know what it has now
+    casts ``"used"`` first.
+
+    Attributes:
+        later: The names of events that it need not know at once.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset()
 
     reducers: ClassVar[tuple[()]] = ()
     durability: ClassVar[str] = "memory"
@@ -111,20 +118,19 @@ class Follower(SessionProcess):
     def handle_cast(self, request: Any, state: Any) -> NoReply | Stop:
         """Take what was told or read."""
         after = state
+        for item in self._intake.take():
+            after = self._with_item(item, after)
         match request:
-            case ("told", Gap(reason="stopped")):
+            case "told":
                 pass
-            case ("told", Gap()):
-                self._miss()
             case ("told", StreamEvent() as event):
-                self._unused = 0.0
-                after = self.told(event, state)
+                after = self.told(event, after)
             case ("found", Future() as future):
                 self._reads = False
                 if isinstance(error := future.exception(), ChatError) and error.code == "not_found":
                     return Stop("normal")
                 if error is None:
-                    after = self.found(future.result(), state)
+                    after = self.found(future.result(), after)
                 else:
                     self.lost()
                 self._go_on(failed=error is not None)
@@ -164,6 +170,14 @@ class Follower(SessionProcess):
         intake = self._intake
         self.read().add_done_callback(lambda future: intake.post(("found", future)))
 
+    def _with_item(self, item: StreamEvent | Gap, state: Any) -> Any:
+        if isinstance(item, StreamEvent):
+            self._unused = 0.0
+            return self.told(item, state)
+        if item.reason != "stopped":
+            self._miss()
+        return state
+
     def _miss(self) -> None:
         self.lost()
         self.read_again()
@@ -199,7 +213,7 @@ async def afollower(
     """
     try:
         ref = sessions.ref(id)
-        if await _uses(ref):
+        if _uses(ref):
             return ref
         start: Callable[..., Coroutine[Any, Any, SessionRef]]
         start = database_sync_to_async(_start, thread_sensitive=False)
@@ -214,10 +228,9 @@ async def afollower(
         raise unavailable() from error
 
 
-async def _uses(ref: SessionRef) -> bool:
+def _uses(ref: SessionRef) -> bool:
     """Return whether it runs, and put off its end."""
     try:
-        await ref.aget_state()
         ref.cast("used")
     except (SessionNotFound, SessionStopped):
         return False
@@ -229,7 +242,7 @@ async def _uses(ref: SessionRef) -> bool:
 def _start(
     id: str, process: type[Follower], subject: str, stream: Callable[[str], Stream], read: Callable[[str], Any]
 ) -> SessionRef:
-    intake = Intake(stream(subject))
+    intake = Intake(stream(subject), process.later)
     try:
         ref = sessions.start_session(id, process, Start(intake, subject, read(subject)))
     except SessionAlreadyStarted as error:
@@ -240,5 +253,4 @@ def _start(
         intake.close()
         raise
     intake.attach(ref)
-    intake.post("used")
     return ref

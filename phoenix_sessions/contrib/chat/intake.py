@@ -1,8 +1,9 @@
 """What comes out of a stream, on its way to the session that follows it.
 
 Rules:
-    1. It listens before the session is there: what comes meanwhile waits, in its order.
-    2. No more waits than a listener may have waiting. Where something could not be handed over there is a gap.
+    1. It listens before the session is there. What comes waits here, in its order, until the session takes it. That is
+       woken for what it has to know at once, and for the rest when many wait; with each message it takes all.
+    2. No more waits than a listener may have waiting; if more comes, something was missed.
     3. It belongs to the session's process object, and ends with it.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Container
 from typing import Any, Final
 
 from phoenix_sessions import Gap, MailboxFull, SessionError, SessionRef, Stream, StreamEvent
@@ -18,19 +20,23 @@ from phoenix_sessions import Gap, MailboxFull, SessionError, SessionRef, Stream,
 logger = logging.getLogger("phoenix_sessions.chat")
 
 LIMIT: Final = 1000
+MANY: Final = 64
+"""For how many events a session is woken that it need not know at once (count)."""
 
 
 class Intake:
-    """Listens to a stream, and casts each item to a session as ``("told", item)``; not on an event loop's thread.
+    """Listens to a stream, and casts ``"told"`` to a session that has something to take; not on an event loop's thread.
 
     Args:
         stream: What it listens to.
+        later: The names of events that the session need not know at once.
 
     Raises:
         BackendUnavailable, ShuttingDown: As ``stream.subscribe``.
     """
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, later: Container[str] = ()) -> None:
+        self._later = later
         self._lock = threading.Lock()
         self._waiting: deque[StreamEvent | Gap] = deque()
         self._ref: SessionRef | None = None
@@ -43,14 +49,18 @@ class Intake:
         return self._listener.live
 
     def attach(self, ref: SessionRef) -> None:
-        """Hand over what waits, and all that comes from now on."""
-        while True:
-            with self._lock:
-                if not self._waiting:
-                    self._ref = ref
-                    return
-                item = self._waiting.popleft()
-            self._cast(ref, ("told", item))
+        """Have this session take what waits, and all that comes from now on."""
+        self._ref = ref
+        self._cast(ref, "told")
+
+    def take(self) -> list[StreamEvent | Gap]:
+        """Return what has come; by the session, in the course of a message."""
+        if not self._waiting:
+            return []
+        with self._lock:
+            items = list(self._waiting)
+            self._waiting.clear()
+        return items
 
     def post(self, message: Any) -> None:
         """Cast something else to the session, once it is there."""
@@ -58,7 +68,7 @@ class Intake:
             self._cast(self._ref, message)
 
     def took_all(self) -> bool:
-        """Return whether everything was handed over since the last time that this was asked."""
+        """Return whether nothing was missed since the last time that this was asked."""
         missed, self._missed = self._missed, False
         return not missed
 
@@ -68,17 +78,13 @@ class Intake:
 
     def _hear(self, item: StreamEvent | Gap) -> None:
         with self._lock:
-            ref = self._ref
-            if ref is None:
-                self._wait(item)
-                return
-        self._cast(ref, ("told", item))
-
-    def _wait(self, item: StreamEvent | Gap) -> None:
-        if len(self._waiting) >= LIMIT:
-            self._waiting.clear()
-            self._missed = True
-        self._waiting.append(item)
+            if len(self._waiting) >= LIMIT:
+                self._waiting.clear()
+                self._missed = True
+            self._waiting.append(item)
+            wakes = isinstance(item, Gap) or item.name not in self._later or len(self._waiting) % MANY == 0
+        if wakes and self._ref is not None:
+            self._cast(self._ref, "told")
 
     def _cast(self, ref: SessionRef, message: Any) -> None:
         try:

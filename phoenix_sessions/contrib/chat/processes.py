@@ -14,7 +14,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterable
 from concurrent.futures import Future
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 from channels.db import database_sync_to_async
@@ -39,7 +39,12 @@ GONE: Final = 200
 
 
 class ConversationProcess(Follower):
-    """A conversation; its state is ``{"conversation": Conversation, "tail": its newest messages, "last_seq": int}``."""
+    """A conversation; its state is ``{"conversation": Conversation, "tail": its newest messages, "last_seq": int}``.
+
+    Messages wait until somebody asks, or many have come: what each costs in between is next to nothing.
+    """
+
+    later: ClassVar[frozenset[str]] = frozenset(("message", "typing", "stream_chunk", "presence"))
 
     def begin(self, found: Following) -> State:
         """Return the first state."""
