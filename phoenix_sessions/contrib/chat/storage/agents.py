@@ -119,9 +119,7 @@ def _headers(value: Any) -> dict[str, Any]:
     headers = checks.json_object("headers", value, get_config().max_metadata_bytes).value
     for name, text in headers.items():
         if not isinstance(text, str) or not _HEADER.fullmatch(name) or not _HEADER_TEXT.fullmatch(text):
-            raise invalid(
-                headers="must be texts of printable ASCII, no space around them, by names as HTTP has them"
-            )
+            raise invalid(headers="must be texts of printable ASCII, no space around them, by names as HTTP has them")
     return headers
 
 
