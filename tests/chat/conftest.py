@@ -9,7 +9,7 @@ from conftest import require
 from django.core.management import call_command
 from django.db import connections
 
-from phoenix_sessions.contrib.chat import agents, conf, readers, storage
+from phoenix_sessions.contrib.chat import agents, conf, live, readers, storage
 from phoenix_sessions.contrib.chat.gateway import gateway
 from phoenix_sessions.contrib.chat.writer import Writer
 
@@ -116,6 +116,7 @@ def end():
     """Have nothing at work that the test began, while its database is there still."""
     agents.stop(20)
     assert gateway.drain(20), "what was committed is not told yet"
+    live._inboxes.flush()  # else the next test is told of this one's conversations
     gateway.begin_again()
     readers.shut_down()
 

@@ -213,7 +213,7 @@ async def afollower(
     """
     try:
         ref = sessions.ref(id)
-        if _uses(ref):
+        if await _uses(ref):
             return ref
         start: Callable[..., Coroutine[Any, Any, SessionRef]]
         start = database_sync_to_async(_start, thread_sensitive=False)
@@ -228,9 +228,10 @@ async def afollower(
         raise unavailable() from error
 
 
-def _uses(ref: SessionRef) -> bool:
+async def _uses(ref: SessionRef) -> bool:
     """Return whether it runs, and put off its end."""
     try:
+        await ref.aget_state()  # a cast to one that this worker has not seen is taken, whether there is one or not
         ref.cast("used")
     except (SessionNotFound, SessionStopped):
         return False
