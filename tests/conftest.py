@@ -30,10 +30,6 @@ FAULTS = ("tests/faults/", "tests/backends/test_redis_faults")
 CHAT = "tests/chat/"
 """The chat on both databases: it runs whole on the oldest pair, and on the newest under coverage."""
 
-EXTENSIVE = (*FAULTS, CHAT, "tests/backends/test_database", "tests/backends/test_redis_")
-"""What takes minutes: these, clusters, and the contract on every engine."""
-
-
 ELSEWHERE = (
     *FAULTS, CHAT, "tests/backends/test_memory", "tests/backends/test_redis", "tests/core/", "tests/js/",
     "tests/runtime/", "tests/shared/", "tests/test_bench", "tests/test_machine", "tests/test_soak",
@@ -46,8 +42,6 @@ def pytest_collection_modifyitems(config, items):
     wanted = os.environ.get("PHOENIX_SESSIONS_TESTS")
     if wanted == "without faults":
         left = [item for item in items if item.nodeid.startswith(FAULTS)]
-    elif wanted == "short":
-        left = [item for item in items if item.nodeid.startswith(EXTENSIVE) or item.get_closest_marker("extensive")]
     elif wanted == "of django":
         left = [item for item in items if item.nodeid.startswith(ELSEWHERE) or item.get_closest_marker("extensive")]
     if wanted:

@@ -19,6 +19,13 @@ SERVER = {"host": "127.0.0.1", "port": 5432, "user": "postgres"}
 TABLES = ("delivery", "agent", "message", "membership", "conversation", "participant")
 
 
+@pytest.fixture(autouse=True)
+def no_agent_at_work():
+    """The first request and the first socket begin the agents' loop, whose thread knows the test's database."""
+    yield
+    agents.stop(20)
+
+
 @pytest.fixture(scope="session")
 def empty_file(tmp_path_factory, django_db_blocker):
     """A file with empty tables."""

@@ -1,6 +1,7 @@
 """Health and metrics."""
 
 import asyncio
+import contextlib
 import re
 import socket
 
@@ -98,17 +99,24 @@ def silent_database(settings):
     del connections.settings["chat-silent"]
 
 
+def connections_to(listener):
+    listener.settimeout(0)
+    found = []
+    with contextlib.ExitStack() as stack, contextlib.suppress(BlockingIOError):
+        while True:
+            found.append(stack.enter_context(listener.accept()[0]))
+    return found
+
+
 async def test_a_database_that_says_nothing_is_asked_once_and_waited_for_by_nobody(
     silent_database, monkeypatch, django_db_blocker
 ):
-    monkeypatch.setattr(health, "PATIENCE", 3)  # within which all twenty have come, also on a busy machine
+    monkeypatch.setattr(health, "PATIENCE", 0.5)
     probes = Http(AsyncClient())
     with django_db_blocker.unblock():
         answers = await asyncio.gather(*(probes.get("/health/ready") for _ in range(20)))
     assert [answer.status_code for answer in answers] == [503] * 20
-    silent_database.settimeout(0)
-    with silent_database.accept()[0], pytest.raises(BlockingIOError):
-        silent_database.accept()
+    assert len(connections_to(silent_database)) <= 2  # the agents, whom the first request begins, ask for theirs
 
 
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics"])

@@ -11,6 +11,8 @@ from django.test import AsyncClient
     ("path", "status"),
     [("health/live", 200), ("inbox", 401), ("metrics", 401), ("docs", 200), ("nothing", 404)],
 )
-async def test_no_view_is_in_a_transaction(monkeypatch, path, status):
-    monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+async def test_no_view_is_in_a_transaction(monkeypatch, settings, sqlite, path, status):
+    settings.PHOENIX_SESSIONS_CHAT = {"DATABASE": sqlite}  # a file: the agents' thread could not close one in memory
+    for alias in ("default", sqlite):
+        monkeypatch.setitem(connections.settings[alias], "ATOMIC_REQUESTS", True)
     assert (await AsyncClient().get(f"/{path}")).status_code == status
