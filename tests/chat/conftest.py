@@ -20,8 +20,8 @@ TABLES = ("delivery", "agent", "message", "membership", "conversation", "partici
 
 
 @pytest.fixture(autouse=True)
-def no_agent_at_work():
-    """The first request and the first socket begin the agents' loop, whose thread knows the test's database."""
+def no_agent_at_work(settings):
+    """The first request and the first socket begin the agents' loop, whose thread knows the test's settings."""
     yield
     agents.stop(20)
 
