@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 UNTIL: Final = """
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 60_000;
     while (!(%s)) {
-        if (Date.now() > deadline) throw new Error("not within 20 s; the page says: " + document.body.innerText);
+        if (Date.now() > deadline) throw new Error("not within 60 s; the page says: " + document.body.innerText);
         await new Promise((resolve) => setTimeout(resolve, 5));
     }
 """

@@ -50,6 +50,7 @@ def browse(chromium: tuple[str, str], profile: Path) -> Iterator[webdriver.Chrom
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     driver = webdriver.Chrome(options, Service(driver_path))
+    driver.set_script_timeout(90)  # longer than what a page waits for by itself
     try:
         yield driver
     finally:
