@@ -42,7 +42,7 @@ def test_how_many_connections_read_is_told():
 
 def test_what_is_to_be_watched_on_the_server_can_be_asked(postgresql):
     found = []
-    for statement in re.findall(r"^```postgresql-watch\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
+    for statement in re.findall(r"^```postgresql\n(SELECT.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
         with connections[postgresql].cursor() as cursor:
             cursor.connection.execute(statement)  # as it is: a percent sign is one
             cursor.execute(statement.replace("%", "%%"), [])

@@ -47,7 +47,7 @@ def server_database(django_db_blocker):
 
 
 def partition(alias):
-    [sql] = re.findall(r"^```postgresql\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    [sql] = re.findall(r"^```postgresql\n(BEGIN.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     connection = connections[alias]
     connection.ensure_connection()
     connection.connection.execute(sql)
